@@ -1,0 +1,129 @@
+"""The rules of this tree. Compiler flags that hold for everything, foreign code too, are in
+.bazelrc; the ones here hold for our own code."""
+
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+]
+
+_PUBLIC = ["//visibility:public"]
+
+def postern_cc_library(name, copts = [], visibility = _PUBLIC, **kwargs):
+    """A library. Who may use it is decided by tools/check_layers, not by visibility."""
+    native.cc_library(
+        name = name,
+        copts = _COPTS + copts,
+        visibility = visibility,
+        **kwargs
+    )
+
+def postern_cc_binary(name, copts = [], visibility = _PUBLIC, **kwargs):
+    """A program, or with linkshared a module."""
+    native.cc_binary(
+        name = name,
+        copts = _COPTS + copts,
+        visibility = visibility,
+        **kwargs
+    )
+
+def postern_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
+    """A GoogleTest. main(), gtest and gmock are linked in; objects are shared with the programs."""
+    native.cc_test(
+        name = name,
+        copts = _COPTS + copts,
+        linkstatic = True,
+        size = size,
+        deps = deps + ["@system//:gtest_main"],
+        **kwargs
+    )
+
+def postern_cc_benchmark(name, copts = [], deps = [], **kwargs):
+    """A Google Benchmark program; `tools/bz run` it."""
+    native.cc_binary(
+        name = name,
+        testonly = True,
+        copts = _COPTS + copts,
+        deps = deps + ["@system//:benchmark_main"],
+        **kwargs
+    )
+
+def postern_cc_fuzz_test(name, copts = [], deps = [], corpus = [], data = [], size = "small", **kwargs):
+    """A fuzz target: a source that defines LLVMFuzzerTestOneInput.
+
+    With --config=fuzz it is a libFuzzer program (see tools/fuzz). Otherwise it is a test that
+    replays `corpus`, or some pseudo-random inputs where there is none.
+
+    Args:
+      name: the target; ends in _fuzz.
+      copts: further compiler options.
+      deps: what it is linked with.
+      corpus: input files; every crash that was found stays here under a telling name.
+      data: further files it reads.
+      size: as of any test.
+      **kwargs: passed to cc_test.
+    """
+    native.cc_test(
+        name = name,
+        args = ["$(rootpath %s)" % f for f in corpus] or ["-runs=2000"],
+        copts = _COPTS + copts,
+        data = corpus + data,
+        linkopts = select({
+            "//tools/bazel:fuzz": ["-fsanitize=fuzzer"],
+            "//conditions:default": [],
+        }),
+        linkstatic = True,
+        size = size,
+        tags = ["fuzz"],
+        deps = deps + select({
+            "//tools/bazel:fuzz": [],
+            "//conditions:default": ["//tools/bazel:fuzz_main"],
+        }),
+        **kwargs
+    )
+
+def _protos_of(label):
+    if ":" in label:
+        return label + "_protos"
+    return label + ":" + label.split("/")[-1] + "_protos"
+
+def postern_proto_library(name, srcs, deps = [], grpc = False, visibility = _PUBLIC):
+    """A C++ library from .proto files. Its headers are <folder>/<file>.pb.h, generated outside the
+    tree; imports are written from the repository root.
+
+    Args:
+      name: the C++ library.
+      srcs: .proto files of this package.
+      deps: other postern_proto_library targets.
+      grpc: also generate services (<file>.grpc.pb.h).
+      visibility: of the library.
+    """
+    native.filegroup(
+        name = name + "_protos",
+        srcs = srcs + [_protos_of(d) for d in deps],
+        visibility = visibility,
+    )
+    stems = [s[:-len(".proto")] for s in srcs]
+    suffixes = [".pb"] + ([".grpc.pb"] if grpc else [])
+    headers = [stem + suffix + ".h" for stem in stems for suffix in suffixes]
+    sources = [stem + suffix + ".cc" for stem in stems for suffix in suffixes]
+    plugin = ""
+    if grpc:
+        plugin = " --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) --grpc_out=$(GENDIR)"
+    native.genrule(
+        name = name + "_generate",
+        srcs = [":" + name + "_protos"],
+        outs = headers + sources,
+        cmd = "protoc -I. --cpp_out=$(GENDIR)" + plugin + " " +
+              " ".join(["$(location %s)" % s for s in srcs]),
+        # The sources are named one by one, since $(SRCS) would contain those of deps too.
+        tools = srcs,
+    )
+    native.cc_library(
+        name = name,
+        srcs = sources,
+        hdrs = headers,
+        copts = ["-w"],
+        visibility = visibility,
+        deps = deps + ["@system//:grpc++" if grpc else "@system//:protobuf"],
+    )

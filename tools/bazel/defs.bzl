@@ -7,6 +7,8 @@ _COPTS = [
     "-Werror",
 ]
 
+_SUPPRESSIONS = ["//tools/bazel:suppressions"]
+
 _PUBLIC = ["//visibility:public"]
 
 def postern_cc_library(name, copts = [], visibility = _PUBLIC, **kwargs):
@@ -27,11 +29,12 @@ def postern_cc_binary(name, copts = [], visibility = _PUBLIC, **kwargs):
         **kwargs
     )
 
-def postern_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
+def postern_cc_test(name, copts = [], data = [], deps = [], size = "small", **kwargs):
     """A GoogleTest. main(), gtest and gmock are linked in; objects are shared with the programs."""
     native.cc_test(
         name = name,
         copts = _COPTS + copts,
+        data = data + _SUPPRESSIONS,
         linkstatic = True,
         size = size,
         deps = deps + ["@system//:gtest_main"],
@@ -67,7 +70,7 @@ def postern_cc_fuzz_test(name, copts = [], deps = [], corpus = [], data = [], si
         name = name,
         args = ["$(rootpath %s)" % f for f in corpus] or ["-runs=2000"],
         copts = _COPTS + copts,
-        data = corpus + data,
+        data = corpus + data + _SUPPRESSIONS,
         linkopts = select({
             "//tools/bazel:fuzz": ["-fsanitize=fuzzer"],
             "//conditions:default": [],

@@ -11,14 +11,53 @@ _SUPPRESSIONS = ["//tools/bazel:suppressions"]
 
 _PUBLIC = ["//visibility:public"]
 
-def postern_cc_library(name, copts = [], visibility = _PUBLIC, **kwargs):
-    """A library. Who may use it is decided by tools/check_layers, not by visibility."""
+def _stem(label):
+    return label.split(":")[-1].rsplit(".", 1)[0]
+
+def _check_headers(name, srcs, hdrs, copts, testonly):
+    """Compiles alone each header that no source of the library has as its first include.
+
+    The other headers are compiled first by their own source (tools/check_layers sees to that).
+    """
+    sources = [_stem(s) for s in srcs if not s.endswith(".h")]
+    alone = [h for h in hdrs if _stem(h) not in sources]
+    if not alone:
+        return
+    checks = []
+    for hdr in alone:
+        path = hdr.split(":")[-1]
+        check = "_" + name + "_alone/" + path + ".cc"
+        native.genrule(
+            name = check + "_generate",
+            outs = [check],
+            cmd = "echo '#include \"" + native.package_name() + "/" + path + "\"' >$@",
+            testonly = testonly,
+        )
+        checks.append(check)
+    native.cc_library(
+        name = "_" + name + "_alone",
+        srcs = checks,
+        copts = _COPTS + copts + ["-O0", "-g0"],
+        linkstatic = True,
+        testonly = testonly,
+        deps = [":" + name],
+    )
+
+def postern_cc_library(name, srcs = [], hdrs = [], copts = [], testonly = False, visibility = _PUBLIC, **kwargs):
+    """A library whose headers each compile alone.
+
+    Who may use it is decided by tools/check_layers, not by visibility.
+    """
     native.cc_library(
         name = name,
+        srcs = srcs,
+        hdrs = hdrs,
         copts = _COPTS + copts,
+        testonly = testonly,
         visibility = visibility,
         **kwargs
     )
+    _check_headers(name, srcs, hdrs, copts, testonly)
 
 def postern_cc_binary(name, copts = [], visibility = _PUBLIC, **kwargs):
     """A program, or with linkshared a module."""
@@ -129,4 +168,49 @@ def postern_proto_library(name, srcs, deps = [], grpc = False, visibility = _PUB
         copts = ["-w"],
         visibility = visibility,
         deps = deps + ["@system//:grpc++" if grpc else "@system//:protobuf"],
+    )
+
+def postern_py_test(name, srcs, data = [], deps = [], size = "small", **kwargs):
+    """A Python unittest file. Its cases are reported one by one.
+
+    Not a py_test: that starts `python`, which Debian does not have.
+
+    Args:
+      name: the target.
+      srcs: the test file, first, and modules that only it uses.
+      data: files it reads.
+      deps: py_library targets; modules are imported from the repository root.
+      size: as of any test.
+      **kwargs: passed to sh_test.
+    """
+    native.sh_test(
+        name = name,
+        srcs = ["//tools/bazel:py_test.sh"],
+        args = ["$(rootpath %s)" % srcs[0]],
+        data = srcs + data + deps + _SUPPRESSIONS + ["//tools/bazel:unittest_main.py"],
+        size = size,
+        **kwargs
+    )
+
+def postern_py_integration_test(name, srcs, data = [], deps = [], env = {}, size = "medium", **kwargs):
+    """A Python unittest file that starts the real program (tests/support/harness.py).
+
+    Args:
+      name: the target.
+      srcs: the test file, first, and modules that only it uses.
+      data: files it reads.
+      deps: further py_library targets.
+      env: further environment variables.
+      size: as of any test.
+      **kwargs: passed to sh_test.
+    """
+    program = "//tools/postern:postern"
+    postern_py_test(
+        name = name,
+        srcs = srcs,
+        data = data + [program],
+        env = dict(env, POSTERN_BINARY = "$(rootpath %s)" % program),
+        deps = deps + ["//tests/support:harness"],
+        size = size,
+        **kwargs
     )

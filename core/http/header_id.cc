@@ -1,0 +1,116 @@
+#include "core/http/header_id.h"
+
+#include <array>
+#include <cstddef>
+
+namespace postern {
+namespace {
+
+constexpr std::string_view kNames[] = {
+    "",
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "age",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "location",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "referer",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "vary",
+    "via",
+    "warn",
+    "www-authenticate",
+    "x-amzn-apigateway-api-id",
+    "x-amzn-errortype",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-amz-apigw-id",
+    "x-apigw-api-id",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-http-method-override",
+};
+static_assert(std::size(kNames) == static_cast<size_t>(HeaderId::kCount));
+
+constexpr unsigned char Lower(char c) {
+  return static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+constexpr size_t kBuckets = 512;
+
+// Length and four characters tell all the names above apart; the table below is built, and a clash
+// would fail the build, at compile time.
+constexpr size_t Hash(std::string_view name) {
+  const size_t n = name.size();
+  const size_t h = n * 473 + Lower(name[0]) * 329u + Lower(name[n - 1]) * 52u +
+                   Lower(name[n / 2]) * 96u + Lower(name[n * 3 / 4]) * 323u;
+  return h % kBuckets;
+}
+
+constexpr bool NoClash() {
+  std::array<bool, kBuckets> used{};
+  for (size_t i = 1; i < std::size(kNames); ++i) {
+    if (used[Hash(kNames[i])]) return false;
+    used[Hash(kNames[i])] = true;
+  }
+  return true;
+}
+static_assert(NoClash(), "two header names share a bucket: change the factors in Hash()");
+
+constexpr std::array<uint8_t, kBuckets> MakeTable() {
+  std::array<uint8_t, kBuckets> table{};
+  for (size_t i = 1; i < std::size(kNames); ++i) table[Hash(kNames[i])] = static_cast<uint8_t>(i);
+  return table;
+}
+constexpr auto kTable = MakeTable();
+
+}  // namespace
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && Lower(a[i]) != Lower(b[i])) return false;
+  }
+  return true;
+}
+
+HeaderId LookupHeader(std::string_view name) {
+  if (name.empty()) return HeaderId::kOther;
+  const uint8_t index = kTable[Hash(name)];
+  if (index == 0 || !EqualsIgnoreCase(name, kNames[index])) return HeaderId::kOther;
+  return static_cast<HeaderId>(index);
+}
+
+std::string_view HeaderName(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
+
+}  // namespace postern

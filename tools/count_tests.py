@@ -2,8 +2,9 @@
 """Counts the test cases of a `bazel test` from its build events (--build_event_json_file).
 
 Prints what failed, then `N passed, N failed`. A target that did not build, timed out or failed
-without naming a case counts as one failed case; skipped cases count as neither. Exits with 1 if
-anything failed or nothing ran.
+without naming a case counts as one failed case; skipped cases count as neither. The second argument
+is bazel's exit status: a failure that no event shows counts too. Exits with 1 if anything failed or
+nothing ran.
 """
 
 import json
@@ -52,8 +53,6 @@ def count_events(lines):
             attempts[key["label"], key.get("run"), key.get("shard")] = event["testResult"]
         elif "targetCompleted" in identity and not event.get("completed", {}).get("success"):
             failures.append("%s did not build" % identity["targetCompleted"]["label"])
-        elif "pattern" in identity and "aborted" in event:
-            failures.append("%s cannot be loaded" % " ".join(identity["pattern"]["pattern"]))
     for (label, _, _), result in sorted(attempts.items(), key=lambda item: item[0][0]):
         outputs = {
             output["name"]: urllib.parse.unquote(urllib.parse.urlparse(output["uri"]).path)
@@ -69,6 +68,9 @@ def count_events(lines):
 def main():
     with open(sys.argv[1], encoding="utf-8") as events:
         passed, failures = count_events(line for line in events if line.strip())
+    status = int(sys.argv[2])
+    if status and not failures:
+        failures = ["bazel ended with %d" % status]
     for failure in failures:
         print("FAILED: " + failure)
     if not passed and not failures:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -70,9 +72,31 @@ class CountTestsTest(unittest.TestCase):
         line = json.dumps({"id": {"targetCompleted": {"label": "//a:lib"}}, "completed": {}})
         self.assertEqual(count_tests.count_events([line]), (0, ["//a:lib did not build"]))
 
-    def test_package_that_does_not_load(self):
-        line = json.dumps({"id": {"pattern": {"pattern": ["//..."]}}, "aborted": {}})
-        self.assertEqual(count_tests.count_events([line]), (0, ["//... cannot be loaded"]))
+    def run_tool(self, lines, status):
+        path = os.path.join(self.folder.name, "events")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("\n".join(lines))
+        ran = subprocess.run(
+            [sys.executable, count_tests.__file__, path, str(status)],
+            stdout=subprocess.PIPE, text=True, check=False)
+        return ran.returncode, ran.stdout.splitlines()
+
+    def test_last_line_and_status(self):
+        good = self.result("PASSED", PASSED % "")
+        self.assertEqual(self.run_tool([good], 0), (0, ["1 passed, 0 failed"]))
+        bad = self.result("TIMEOUT", label="//a:c_test")
+        self.assertEqual(
+            self.run_tool([good, bad], 3),
+            (1, ["FAILED: //a:c_test timeout", "1 passed, 1 failed"]))
+
+    def test_bazel_failure_without_event(self):
+        # As when a package does not load.
+        self.assertEqual(
+            self.run_tool([self.result("PASSED", PASSED % "")], 1),
+            (1, ["FAILED: bazel ended with 1", "1 passed, 1 failed"]))
+
+    def test_nothing_ran(self):
+        self.assertEqual(self.run_tool([], 0), (1, ["no test ran", "0 passed, 0 failed"]))
 
 
 if __name__ == "__main__":

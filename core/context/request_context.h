@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "core/context/response_type.h"
+#include "core/http/message.h"
+
+namespace postern {
+
+/// A name and its value; both borrowed.
+struct NameValue {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// Everything one exchange knows about itself: what $context, the Lambda event, gateway responses,
+/// access log and metrics read. Filled in front to back as the request goes on; what is not known is
+/// empty, zero or -1. Views point into the exchange's arena, its snapshot, or static memory, all of
+/// which live until the exchange has been logged. Trivially destructible; lives in the arena.
+struct RequestContext {
+  // Who and when.
+  std::string_view request_id;           ///< UUID (rest-api.md §4.5)
+  std::string_view extended_request_id;  ///< 16 characters ending in '='
+  int64_t request_time_ms = 0;           ///< wall clock, milliseconds since 1970
+  uint64_t start_ms = 0;                 ///< the loop's monotonic clock
+  std::string_view trace_id;             ///< X-Amzn-Trace-Id to send on, `Root=…` and more
+  bool trace_id_from_client = false;
+
+  // The connection.
+  std::string_view source_ip;   ///< the client, after trusted hops
+  std::string_view peer_ip;     ///< the TCP peer, or the PROXY protocol's source
+  uint16_t local_port = 0;
+  bool tls = false;
+  std::string_view forwarded_proto;  ///< "http" or "https", after trusted hops
+  std::string_view forwarded_port;   ///< decimal
+  std::string_view tls_version;
+  std::string_view cipher_suite;
+  std::string_view client_cert_pem;
+  std::string_view vpc_id;
+  std::string_view vpce_id;
+
+  // The request.
+  const RequestHead* request = nullptr;
+  std::string_view path;         ///< $context.path: with stage or base path (rest-api.md §2.3, `cp`)
+  std::string_view method_path;  ///< path that was matched, without them (`p`)
+  std::string_view domain_name;
+  std::string_view domain_prefix;
+  std::string_view user_agent;
+  uint64_t request_bytes = 0;  ///< content received
+
+  // Where it was routed. Views into the snapshot.
+  std::string_view account_id;
+  std::string_view region;
+  std::string_view partition;
+  std::string_view api_id;
+  std::string_view api_name;
+  std::string_view stage;
+  std::string_view deployment_id;
+  std::string_view resource_id;
+  std::string_view resource_path;   ///< template, e.g. /pets/{id}
+  std::string_view route_method;    ///< as declared: a method or ANY
+  std::string_view operation_name;
+  std::string_view endpoint_type;
+  std::string_view base_path_matched;
+  std::string_view routing_rule_id_matched;
+  int8_t is_canary = -1;  ///< -1: the stage has no canary
+  const NameValue* path_params = nullptr;  ///< in template order, values raw
+  size_t path_param_count = 0;
+  const NameValue* stage_variables = nullptr;  ///< sorted by name
+  size_t stage_variable_count = 0;
+
+  // What became of it.
+  ResponseType error_type = ResponseType::kNone;
+  std::string_view error_message;      ///< without quotes; see error_message_null
+  bool error_message_null = false;     ///< $context.error.messageString is null
+  std::string_view error_validation;   ///< $context.error.validationErrorString
+  std::string_view error_detail;       ///< short token for logs, e.g. "upstream:connect_refused"
+  uint16_t status = 0;                 ///< of the response sent
+  uint64_t response_bytes = 0;         ///< content sent
+  std::string_view integration_error;
+  uint16_t integration_status = 0;          ///< $context.integration.status
+  uint16_t integration_service_status = 0;  ///< $context.integration.integrationStatus
+  int64_t integration_latency_ms = -1;
+  int64_t response_latency_ms = -1;
+  int64_t time_to_all_headers_ms = -1;
+  int64_t time_to_first_content_ms = -1;
+  std::string_view integration_request_id;
+  bool response_streamed = false;
+  uint8_t upstream_attempts = 0;
+};
+
+}  // namespace postern

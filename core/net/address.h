@@ -10,8 +10,8 @@
 
 namespace postern {
 
-/// A socket address: IPv4, IPv6 or the path of a Unix socket. A value of 128 bytes at most, cheap to
-/// copy for IP; Unix paths of peers are not kept.
+/// A socket address: IPv4, IPv6 or the path of a Unix socket. A value of 128 bytes at most, cheap
+/// to copy for IP; Unix paths of peers are not kept.
 class Address {
  public:
   enum class Family : uint8_t { kNone, kIpv4, kIpv6, kUnix };
@@ -22,9 +22,12 @@ class Address {
   static Address FromSockaddr(const sockaddr* addr, socklen_t size);
   /// From 4 or 16 bytes in network order.
   static Address FromIpBytes(const void* bytes, size_t size, uint16_t port);
-  /// Numeric IP without brackets, no name resolution.
+  /// Numeric IP without brackets or zone, no name resolution. IPv4-mapped IPv6 becomes IPv4.
   static absl::StatusOr<Address> ParseIp(std::string_view ip, uint16_t port);
-  /// "127.0.0.1:80", "[::1]:80", ":80" (any address, IPv6 with IPv4), "unix:/path". No names.
+  /// The path of a Unix socket: at most 107 bytes, no NUL.
+  static absl::StatusOr<Address> FromUnixPath(std::string_view path);
+  /// "127.0.0.1:80", "[::1]:80", ":80" and "*:80" (any address, IPv6 with IPv4), "unix:/path". No
+  /// names.
   static absl::StatusOr<Address> ParseListen(std::string_view text);
 
   Family family() const { return family_; }
@@ -39,7 +42,12 @@ class Address {
   std::string ToString() const;
   /// True for 127.0.0.0/8, ::1 and Unix sockets.
   bool IsLoopback() const;
+  /// True for 0.0.0.0 and ::.
+  bool IsAny() const;
+  /// Of a Unix socket to listen on or to connect to; else empty.
   const std::string& path() const { return path_; }
+  /// The any-address of IPv6 that takes IPv4 too (":80").
+  bool dual_stack() const { return dual_stack_; }
 
   /// Fills `storage` for bind or connect; returns its length.
   socklen_t ToSockaddr(sockaddr_storage* storage) const;

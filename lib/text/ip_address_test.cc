@@ -1,18 +1,52 @@
 #include "lib/text/ip_address.h"
 
-#include <arpa/inet.h>
-
-#include <cstring>
+#include <algorithm>
 #include <random>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 namespace postern {
 namespace {
 
-bool SystemParsesIpv6(const std::string& text, Ipv6Bytes* bytes) {
-  return inet_pton(AF_INET6, text.c_str(), bytes->data()) == 1;
+// The grammar read literally: the groups on both sides of `::`, and zeros between them.
+bool ReferenceIpv6(std::string_view text, Ipv6Bytes* bytes) {
+  const auto read_groups = [](std::string_view part, bool ipv4_allowed, std::vector<uint8_t>* out) {
+    if (part.empty()) return true;
+    while (true) {
+      const size_t colon = part.find(':');
+      const std::string group(part.substr(0, colon));
+      if (const auto ipv4 = ParseIpv4(group); ipv4.has_value()) {
+        out->insert(out->end(), ipv4->begin(), ipv4->end());
+        return ipv4_allowed && colon == std::string_view::npos;
+      }
+      if (group.empty() || group.size() > 4 ||
+          group.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) {
+        return false;
+      }
+      const int value = std::stoi(group, nullptr, 16);
+      out->push_back(static_cast<uint8_t>(value >> 8));
+      out->push_back(static_cast<uint8_t>(value));
+      if (colon == std::string_view::npos) return true;
+      part.remove_prefix(colon + 1);
+    }
+  };
+  const size_t squeeze = text.find("::");
+  std::vector<uint8_t> front;
+  std::vector<uint8_t> back;
+  if (squeeze == std::string_view::npos) {
+    if (!read_groups(text, true, &front) || front.size() != 16) return false;
+  } else {
+    if (!read_groups(text.substr(0, squeeze), false, &front) ||
+        !read_groups(text.substr(squeeze + 2), true, &back) || front.size() + back.size() > 14) {
+      return false;
+    }
+    front.resize(16 - back.size());
+    front.insert(front.end(), back.begin(), back.end());
+  }
+  std::copy(front.begin(), front.end(), bytes->begin());
+  return true;
 }
 
 // RFC 3986 §3.2.2.
@@ -28,13 +62,13 @@ TEST(IpAddressTest, Ipv4) {
 }
 
 // RFC 3986 §3.2.2, RFC 4291 §2.2.
-TEST(IpAddressTest, Ipv6AgreesWithTheSystem) {
+TEST(IpAddressTest, Ipv6AgreesWithTheGrammar) {
   for (const char* text :
        {"::", "::1", "1::", "2001:db8::1", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8",
         "1::3:4:5:6:7:8", "::ffff:192.0.2.1", "1:2:3:4:5:6:1.2.3.4", "::1.2.3.4", "FE80::A",
         "0000:0000::", "64:ff9b::192.0.2.33", "1:2:3:4:5::7:8", "1:2:3:4::1.2.3.4"}) {
     Ipv6Bytes expected;
-    ASSERT_TRUE(SystemParsesIpv6(text, &expected)) << text;
+    ASSERT_TRUE(ReferenceIpv6(text, &expected)) << text;
     EXPECT_EQ(ParseIpv6(text), expected) << text;
   }
   for (const char* bad : {"",
@@ -65,7 +99,7 @@ TEST(IpAddressTest, Ipv6AgreesWithTheSystem) {
   }
 }
 
-TEST(IpAddressTest, RandomTextAgreesWithTheSystem) {
+TEST(IpAddressTest, RandomTextAgreesWithTheGrammar) {
   std::mt19937 random(1);
   const std::string pieces[] = {":", "::", "1", "ab", "ffff", "0", "1.2.3.4", "."};
   for (int i = 0; i < 200000; ++i) {
@@ -73,7 +107,7 @@ TEST(IpAddressTest, RandomTextAgreesWithTheSystem) {
     const int count = static_cast<int>(random() % 14);
     for (int k = 0; k < count; ++k) text += pieces[random() % std::size(pieces)];
     Ipv6Bytes expected;
-    const bool valid = SystemParsesIpv6(text, &expected);
+    const bool valid = ReferenceIpv6(text, &expected);
     const auto parsed = ParseIpv6(text);
     ASSERT_EQ(parsed.has_value(), valid) << text;
     if (valid) {

@@ -54,7 +54,8 @@ class RequestReceiver {
   virtual void OnBody(std::string_view data) = 0;
   /// The request is complete. `trailers` is null when there are none.
   virtual void OnEnd(const HeaderMap* trailers) = 0;
-  /// The exchange is over. Not called for what the receiver cut itself.
+  /// The exchange is over; may come before OnHead(), for a head that is refused. Not called for what
+  /// the receiver cut itself.
   virtual void OnReset(ResetReason reason) = 0;
   /// buffered() is zero again after it was not.
   virtual void OnWritable() = 0;
@@ -112,8 +113,10 @@ class ServerCodec {
  public:
   virtual ~ServerCodec() = default;
 
-  /// Takes all of `data`; what cannot be used yet is copied, within limits. `now_ms` is a monotonic
-  /// clock, for rate limits. Answers go to the ByteSink the codec was made with.
+  /// Takes all of `data`; what cannot be used yet is copied, within limits. Empty data goes on with
+  /// what was held back: the session calls so after an exchange has ended outside of OnData().
+  /// `now_ms` is a monotonic clock, for rate limits. Answers go to the ByteSink the codec was made
+  /// with.
   virtual void OnData(std::string_view data, uint64_t now_ms) = 0;
   /// The peer will send nothing more (FIN). Exchanges whose request is complete go on.
   virtual void OnPeerClosed() = 0;
@@ -121,13 +124,17 @@ class ServerCodec {
   virtual void OnConnectionLost() = 0;
   /// The sink's buffered() is zero again.
   virtual void OnSinkWritable() = 0;
-  /// Takes no new exchanges: GOAWAY, first of two steps, or `Connection: close` with the next
-  /// response. Calling again takes the second step. Done() follows once all exchanges ended.
+  /// Begins an orderly end. HTTP/2: GOAWAY, first of two steps; calling again takes the second, and
+  /// Done() follows once all exchanges ended. HTTP/1: `Connection: close` with the next response; an
+  /// idle connection is left to the session, for its client may just be sending a request.
   virtual void Drain() = 0;
   /// False while nothing more should be read from the peer.
   virtual bool ReadWanted() const = 0;
   /// The connection should be closed once the sink's bytes are written.
   virtual bool Done() const = 0;
+  /// With Done(): close with a reset instead, because a response was cut off that could otherwise be
+  /// taken for complete.
+  virtual bool Aborted() const = 0;
   /// Exchanges that are under way.
   virtual size_t active_streams() const = 0;
   /// True while a head is being received: the head timeout applies, not the idle timeout.
@@ -205,7 +212,7 @@ struct Http1Limits {
   size_t max_head_fields = 10240;   ///< bytes of all names, values, separators; 431 (rest-api.md §10.5)
   size_t max_field_count = 200;     ///< fields of a head; 431
   size_t max_trailer_bytes = 8192;  ///< bytes of a trailer section; 431 or a reset
-  size_t max_body = UINT64_MAX;     ///< bytes of content; 413
+  size_t max_interim_responses = 16;  ///< 1xx before a final response
   size_t max_unread_body = 65536;   ///< content left unread after the answer that is still drained
   /// Received content that is not consumed yet at which reading stops.
   size_t body_window = 65536;

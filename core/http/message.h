@@ -61,6 +61,7 @@ struct RequestHead : MessageHead {
   /// Origin-form target: path and query as sent, percent-encoding untouched; "*" for OPTIONS *. For
   /// CONNECT it is empty and the authority names the target.
   std::string_view target;
+  bool te_trailers = false;  ///< the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4)
   bool expect_continue = false;  ///< `Expect: 100-continue` was sent and not yet answered
   std::string_view upgrade;      ///< protocols offered by Upgrade (HTTP/1.1) or :protocol (HTTP/2)
 
@@ -80,6 +81,7 @@ struct ResponseHead : MessageHead {
   uint16_t status = 200;    ///< 200 to 999; interim 1xx never appear as a head
   uint8_t version = 11;     ///< 10, 11 or 20
   std::string_view reason;  ///< empty: the codec writes the standard phrase
+  std::string_view upgrade;  ///< with 101: the protocol switched to
 };
 
 /// RFC 9110 §15 phrase of a status, "Unknown" otherwise.

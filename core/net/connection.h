@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/arena.h"
@@ -27,10 +28,11 @@ struct NetContext {
   /// Scratch of one read; valid only while that read's events run.
   static constexpr size_t kScratchSize = 64 * 1024;
   std::unique_ptr<char[]> read_scratch;
-  /// Scratch for plaintext decrypted from, or ciphertext made for, one connection.
-  std::unique_ptr<char[]> tls_scratch;
+  /// Scratch of one large Reserve(); valid until its Commit().
+  std::unique_ptr<char[]> write_scratch;
 
-  // Idle cork buffers (see Connection::Reserve).
+  /// Buffers in which connections gather what they write in one iteration.
+  static constexpr size_t kCorkSize = 16 * 1024;
   char* TakeCork();
   void GiveCork(char* cork);
 
@@ -76,7 +78,8 @@ class Connection final : public ByteSink, private EndOfIteration {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // ByteSink: gathered until the iteration ends; large writes leave at once.
+  // ByteSink: gathered until the iteration ends; large writes leave at once. On a TLS connection only
+  // after OnConnected().
   char* Reserve(size_t size) override;
   void Commit(size_t size) override;
   void Write(std::string_view bytes) override;
@@ -120,29 +123,28 @@ class Connection final : public ByteSink, private EndOfIteration {
 
   /// Null on a plain connection.
   const TlsChannel* tls() const { return tls_.get(); }
-  /// Turns a plain connection whose first bytes were not consumed into a TLS one; used after a PROXY
-  /// protocol header. Only before OnConnected().
   NetContext* net() const { return net_; }
   int fd() const { return fd_; }
 
  private:
+  static constexpr uint32_t kFirstRead = 16 * 1024;
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kLingering, kClosed };
 
-  void OnReady(FdEvents events);
-  void OnConnectDone();
+  void OnReady(FdEvents ready);
+  void FinishConnect();
+  void BecomeOpen();
   void OnReadable();
   void OnEndOfIteration() override;
-  void Deliver(std::string_view data);
-  void DeliverTls(std::string_view ciphertext);
+  void HandleTls(TlsChannel::Result result);
+  bool DeliverPlaintext(std::string_view data);
   void PeerEnded();
-  void SendNow(const iovec* parts, int count);
-  void WriteOut(std::string_view bytes);
+  void Emit(std::string_view head, std::string_view bytes);
+  void SendRaw(const iovec* parts, int count);
+  void FlushCork();
   void FlushPending();
   void UpdateInterest();
-  void Drained();
   void Fail(absl::Status why);
-  void StartLingering();
-  void ReleaseCork();
+  void FinishGracefully();
   void CloseFd(bool reset);
 
   NetContext* net_;
@@ -152,13 +154,17 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool reading_ = true;
   bool peer_closed_ = false;
   bool close_when_flushed_ = false;
-  bool was_blocked_ = false;
-  bool in_read_ = false;
-  uint32_t read_size_ = 16 * 1024;
+  bool was_blocked_ = false;  // OnWritable() is owed
+  bool write_broken_ = false;   // the kernel takes no more; what was to be written is dropped
+  bool hangup_seen_ = false;    // FIN arrived while reading was off
+  bool armed_read_ = false;     // the loop reports readability
+  bool big_reserved_ = false;   // Reserve() handed out the worker's scratch, not the cork
+  uint32_t read_size_ = kFirstRead;
   uint32_t max_read_ = NetContext::kScratchSize / 2;
   uint32_t cork_used_ = 0;
   uint32_t linger_ms_ = 0;
-  char* cork_ = nullptr;  // gathered bytes of this iteration, kCorkSize
+  char* cork_ = nullptr;  // gathered bytes of this iteration, NetContext::kCorkSize
+  absl::Status failure_;  // reported at the end of the iteration
   FdWatcher watcher_;
   ByteQueue pending_;     // bytes (ciphertext with TLS) the kernel has refused
   Timer linger_timer_;

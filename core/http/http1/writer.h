@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/byte_sink.h"
+#include "core/http/message.h"
+
+namespace postern {
+
+/// How a message's content is delimited on the wire (RFC 9112 §6).
+enum class Framing : uint8_t {
+  kNone,    ///< no content and no framing field (1xx, 204, 304, a request without content)
+  kLength,  ///< Content-Length
+  kChunked,
+  kClose,   ///< until the connection ends (responses to HTTP/1.0)
+};
+
+/// What stands in the Connection field.
+enum class ConnectionOption : uint8_t { kNone, kKeepAlive, kClose, kUpgrade };
+
+/// Writes a status line and the fields. Framing and Connection go behind Date and Content-Type, where
+/// API Gateway has them (rest-api.md §4.5). Fields are trusted to be valid.
+void WriteResponseHead(ByteSink* sink, const ResponseHead& head, Framing framing,
+                       uint64_t content_length, ConnectionOption connection);
+
+/// Writes a request line, Host and the fields.
+void WriteRequestHead(ByteSink* sink, const RequestHead& head, Framing framing,
+                      uint64_t content_length);
+
+/// Writes one chunk with its size line and end; `data` is not empty.
+void WriteChunk(ByteSink* sink, std::string_view data);
+
+/// Writes the last chunk and the trailer section; `trailers` may be null.
+void WriteLastChunk(ByteSink* sink, const HeaderMap* trailers);
+
+}  // namespace postern

@@ -1,0 +1,262 @@
+#include "control/compile/compile.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "control/common/strings.h"
+#include "control/compile/id.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "lib/crypto/digest.h"
+#include "lib/text/ascii.h"
+#include "lib/text/concat.h"
+#include "lib/text/id.h"
+
+namespace postern {
+namespace {
+
+namespace v1 = snapshot::v1;
+
+constexpr uint32_t kSnapshotFormat = 1;
+
+template <typename Repeated, typename Key>
+void SortBy(Repeated& list, const Key& key) {
+  std::stable_sort(list.begin(), list.end(),
+                   [&key](const auto& a, const auto& b) { return key(a) < key(b); });
+}
+
+void CanonicalizeTemplates(google::protobuf::RepeatedPtrField<v1::Template>& templates) {
+  SortBy(templates, [](const v1::Template& t) -> const std::string& { return t.content_type(); });
+}
+
+void CanonicalizeIntegration(v1::Integration& integration) {
+  SortBy(*integration.mutable_request_parameters(), [](const v1::RequestMapping& m) {
+    return std::tuple<int, const std::string&>(m.target(), m.name());
+  });
+  CanonicalizeTemplates(*integration.mutable_request_templates());
+  for (v1::IntegrationResponse& response : *integration.mutable_responses()) {
+    SortBy(*response.mutable_parameters(),
+           [](const v1::ResponseMapping& m) -> const std::string& { return m.header(); });
+    CanonicalizeTemplates(*response.mutable_templates());
+  }
+  // Patterns keep their order; the response without one is tried last.
+  std::stable_partition(
+      integration.mutable_responses()->begin(), integration.mutable_responses()->end(),
+      [](const v1::IntegrationResponse& r) { return !r.selection_pattern().empty(); });
+}
+
+void CanonicalizeMethod(v1::Method& method) {
+  SortBy(*method.mutable_request_parameters(), [](const v1::RequestParameter& p) {
+    return std::tuple<int, const std::string&>(p.location(), p.name());
+  });
+  SortBy(*method.mutable_request_models(),
+         [](const v1::ModelReference& m) -> const std::string& { return m.content_type(); });
+  SortBy(*method.mutable_responses(), [](const v1::MethodResponse& r) { return r.status_code(); });
+  for (v1::MethodResponse& response : *method.mutable_responses()) {
+    std::sort(response.mutable_headers()->begin(), response.mutable_headers()->end());
+    SortBy(*response.mutable_models(),
+           [](const v1::ModelReference& m) -> const std::string& { return m.content_type(); });
+  }
+  if (method.has_integration()) CanonicalizeIntegration(*method.mutable_integration());
+}
+
+// A word for URLs from the name of an API.
+std::string Slug(std::string_view name) {
+  std::string slug;
+  for (const char c : name) {
+    if (IsAlnum(c)) {
+      slug.push_back(ToLower(c));
+    } else if (!slug.empty() && slug.back() != '-') {
+      slug.push_back('-');
+    }
+  }
+  while (!slug.empty() && slug.back() == '-') slug.pop_back();
+  if (slug.size() > 64) slug.resize(64);
+  return slug;
+}
+
+// Six characters of [a-z0-9] out of a digest, as a deployment id looks (management-and-import.md
+// 1.2).
+std::string DeploymentId(std::string_view digest) {
+  return StableId(Concat("deployment\n", digest), kResourceIdSize);
+}
+
+class Compiler {
+ public:
+  explicit Compiler(const CompileOptions& options) : options_(options) {}
+
+  void Add(const CompileInput& input, bool only_one) {
+    const std::string& id = input.api.id();
+    if (!IsApiId(id)) {
+      Problem(Concat("API id \"", id,
+                     "\": 1 to 64 of a-z, 0-9 and '-' are allowed, no '-' at either end"));
+    } else if (!ids_.emplace(id, input.api.name()).second) {
+      Problem(Concat("API id \"", id, "\" belongs to \"", ids_[id], "\" and to \"",
+                     input.api.name(),
+                     "\": give one of them another title or an x-postern-api-id"));
+      return;
+    }
+    v1::StoredDeployment stored = StoreDeployment(input.deployment);
+
+    v1::Stage stage;
+    stage.set_api_id(id);
+    stage.set_name(options_.stage.name);
+    stage.set_deployment_digest(stored.digest());
+    stage.set_deployment_id(DeploymentId(stored.digest()));
+    for (const auto& [name, value] : options_.stage.variables) {
+      (*stage.mutable_variables())[name] = value;
+    }
+    if (options_.access_log) *stage.mutable_access_log() = *options_.access_log;
+    Bind(input.deployment, stage);
+
+    *snapshot_.add_apis() = input.api;
+    stages_.push_back(std::move(stage));
+    deployments_.emplace(stored.digest(), std::move(stored));
+
+    if (options_.catch_all_domain) {
+      std::string base_path;
+      if (input.base_path) {
+        base_path = *input.base_path;
+      } else if (!only_one) {
+        base_path = Slug(input.api.name());
+        if (base_path.empty()) base_path = id;
+      }
+      const auto [it, inserted] = base_paths_.emplace(base_path, id);
+      if (!inserted) {
+        Problem(Concat("base path \"/", base_path, "\" belongs to API ", it->second, " and to API ",
+                       id));
+      }
+    }
+  }
+
+  absl::StatusOr<v1::Snapshot> Finish() {
+    if (absl::Status status = ValidateStageOptions(options_.stage); !status.ok()) {
+      Problem(Message(status));
+    }
+    if (!problems_.empty()) {
+      return absl::InvalidArgumentError(Join(problems_, "\n"));
+    }
+    snapshot_.set_format(kSnapshotFormat);
+    snapshot_.set_version(options_.version);
+    *snapshot_.mutable_gateway() = options_.gateway;
+    for (const v1::Listener& listener : options_.listeners) *snapshot_.add_listeners() = listener;
+    if (!base_paths_.empty()) {
+      v1::Domain& domain = *snapshot_.add_domains();
+      domain.set_name("*");
+      for (const auto& [base_path, api_id] : base_paths_) {
+        v1::BasePathMapping& mapping = *domain.add_mappings();
+        mapping.set_base_path(base_path);
+        mapping.set_api_id(api_id);
+        mapping.set_stage(options_.stage.name);
+      }
+    }
+    SortBy(*snapshot_.mutable_apis(),
+           [](const v1::Api& api) -> const std::string& { return api.id(); });
+    std::sort(stages_.begin(), stages_.end(),
+              [](const v1::Stage& a, const v1::Stage& b) { return a.api_id() < b.api_id(); });
+    for (v1::Stage& stage : stages_) *snapshot_.add_stages() = std::move(stage);
+    for (auto& [digest, stored] : deployments_) *snapshot_.add_deployments() = std::move(stored);
+    for (auto& [name, cluster] : clusters_) *snapshot_.add_clusters() = std::move(cluster);
+    for (auto& [name, function] : functions_) *snapshot_.add_functions() = std::move(function);
+    return std::move(snapshot_);
+  }
+
+ private:
+  void Problem(std::string problem) { problems_.push_back(std::move(problem)); }
+
+  void Bind(const v1::Deployment& deployment, v1::Stage& stage) {
+    std::map<std::string, v1::UpstreamBinding> upstreams;
+    std::map<std::string, v1::FunctionBinding> functions;
+    const auto bind_function = [&](const v1::LambdaTarget& target) {
+      if (functions.count(target.function()) > 0) return;
+      BoundFunction bound = BindFunction(target.function(), options_.stage);
+      functions.emplace(target.function(), std::move(bound.binding));
+      if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
+      if (bound.function) functions_.emplace(bound.function->name(), *std::move(bound.function));
+    };
+    ForEachMethod(deployment, [&](const v1::Method& method) {
+      const v1::Integration& integration = method.integration();
+      if (integration.has_http() && upstreams.count(integration.http().upstream()) == 0) {
+        BoundUpstream bound = BindUpstream(integration.http(), options_.stage);
+        upstreams.emplace(integration.http().upstream(), std::move(bound.binding));
+        if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
+      }
+      if (integration.has_lambda()) bind_function(integration.lambda());
+    });
+    for (const v1::Authorizer& authorizer : deployment.authorizers()) {
+      if (authorizer.has_function()) bind_function(authorizer.function());
+    }
+    for (auto& [key, binding] : upstreams) *stage.add_upstreams() = std::move(binding);
+    for (auto& [key, binding] : functions) *stage.add_functions() = std::move(binding);
+  }
+
+  const CompileOptions& options_;
+  v1::Snapshot snapshot_;
+  std::vector<v1::Stage> stages_;
+  std::vector<std::string> problems_;
+  std::map<std::string, std::string> ids_;         // API id to name
+  std::map<std::string, std::string> base_paths_;  // base path to API id
+  std::map<std::string, v1::StoredDeployment> deployments_;
+  std::map<std::string, v1::Cluster> clusters_;
+  std::map<std::string, v1::Function> functions_;
+};
+
+}  // namespace
+
+void Canonicalize(v1::Deployment& deployment) {
+  SortBy(*deployment.mutable_resources(),
+         [](const v1::Resource& r) -> const std::string& { return r.path(); });
+  for (v1::Resource& resource : *deployment.mutable_resources()) {
+    SortBy(*resource.mutable_methods(),
+           [](const v1::Method& m) -> const std::string& { return m.http_method(); });
+  }
+  SortBy(*deployment.mutable_websocket_routes(),
+         [](const v1::WebSocketRoute& r) -> const std::string& { return r.route_key(); });
+  ForEachMethod(deployment, [](v1::Method& method) { CanonicalizeMethod(method); });
+  SortBy(*deployment.mutable_authorizers(),
+         [](const v1::Authorizer& a) -> const std::string& { return a.name(); });
+  SortBy(*deployment.mutable_models(),
+         [](const v1::Model& m) -> const std::string& { return m.name(); });
+  SortBy(*deployment.mutable_gateway_responses(),
+         [](const v1::GatewayResponse& r) -> const std::string& { return r.type(); });
+  for (v1::GatewayResponse& response : *deployment.mutable_gateway_responses()) {
+    SortBy(*response.mutable_headers(),
+           [](const v1::GatewayResponseHeader& h) -> const std::string& { return h.name(); });
+    SortBy(*response.mutable_templates(),
+           [](const v1::GatewayResponseTemplate& t) -> const std::string& {
+             return t.content_type();
+           });
+  }
+  auto& binary = *deployment.mutable_binary_media_types();
+  std::sort(binary.begin(), binary.end());
+  binary.erase(std::unique(binary.begin(), binary.end()), binary.end());
+  auto& unenforced = *deployment.mutable_unenforced();
+  std::sort(unenforced.begin(), unenforced.end());
+  unenforced.erase(std::unique(unenforced.begin(), unenforced.end()), unenforced.end());
+}
+
+v1::StoredDeployment StoreDeployment(v1::Deployment deployment) {
+  Canonicalize(deployment);
+  v1::StoredDeployment stored;
+  {
+    google::protobuf::io::StringOutputStream stream(stored.mutable_content());
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    deployment.SerializeToCodedStream(&coded);
+  }
+  stored.set_digest(Sha256Hex(stored.content()));
+  return stored;
+}
+
+absl::StatusOr<v1::Snapshot> CompileSnapshot(const std::vector<CompileInput>& inputs,
+                                             const CompileOptions& options) {
+  Compiler compiler(options);
+  for (const CompileInput& input : inputs) compiler.Add(input, inputs.size() == 1);
+  return compiler.Finish();
+}
+
+}  // namespace postern

@@ -1,0 +1,343 @@
+#include "control/compile/stage_binding.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/common/strings.h"
+#include "lib/text/ascii.h"
+#include "lib/text/concat.h"
+#include "lib/text/percent.h"
+#include "lib/text/stage_variables.h"
+#include "lib/text/uri.h"
+
+namespace postern {
+namespace {
+
+using snapshot::v1::Cluster;
+using snapshot::v1::Function;
+using snapshot::v1::HttpTarget;
+
+constexpr size_t kMaxVariables = 100;
+constexpr size_t kMaxVariableName = 64;
+constexpr size_t kMaxVariableValue = 512;
+constexpr size_t kMaxStageName = 128;
+constexpr std::string_view kRuntimeInterfacePath = "/2015-03-31/functions/function/invocations";
+
+bool IsStageName(std::string_view name) {
+  constexpr CharSet kAllowed = kAlnumChars | CharSet("_-");
+  return !name.empty() && name.size() <= kMaxStageName && kAllowed.HasAll(name);
+}
+
+bool IsVariableName(std::string_view name) {
+  constexpr CharSet kAllowed = kAlnumChars | CharSet("_");
+  return !name.empty() && name.size() <= kMaxVariableName && kAllowed.HasAll(name);
+}
+
+bool IsVariableValue(std::string_view value) {
+  constexpr CharSet kAllowed = kAlnumChars | CharSet("-._~:/?#&=,");
+  return !value.empty() && value.size() <= kMaxVariableValue && kAllowed.HasAll(value);
+}
+
+std::string_view WithoutTrailingSlash(std::string_view path) {
+  ConsumeSuffix(path, "/");
+  return path;
+}
+
+std::string Expand(std::string_view text, const StageOptions& stage) {
+  return ExpandStageVariables(text, [&stage](std::string_view name) {
+    const auto it = stage.variables.find(name);
+    return it == stage.variables.end() ? std::nullopt : std::optional<std::string_view>(it->second);
+  });
+}
+
+std::vector<std::string> UnknownVariables(std::string_view text, const StageOptions& stage) {
+  std::vector<std::string> unknown;
+  ForEachStageVariable(text, [&](std::string_view name) {
+    if (stage.variables.find(name) == stage.variables.end()) unknown.emplace_back(name);
+  });
+  return unknown;
+}
+
+// Fills endpoint and TLS from an origin.
+void SetOrigin(const HttpUri& uri, Cluster& cluster) {
+  snapshot::v1::HostPort& address = *cluster.add_endpoints()->mutable_address()->mutable_tcp();
+  address.set_host(AsciiToLower(uri.host));
+  address.set_port(uri.port);
+  if (uri.https && uri.host_kind == HostKind::kName) {
+    cluster.mutable_tls()->set_server_name(AsciiToLower(uri.host));
+  } else if (uri.https) {
+    cluster.mutable_tls();
+  }
+}
+
+std::string OriginName(const HttpUri& uri) {
+  const bool bracket = uri.host_kind == HostKind::kIpv6 || uri.host_kind == HostKind::kIpFuture;
+  return Concat(uri.https ? "https" : "http", "://", bracket ? "[" : "", AsciiToLower(uri.host),
+                bracket ? "]" : "", ":", uri.port);
+}
+
+// One URL of a LambdaMap.
+struct LambdaUrl {
+  snapshot::v1::InvokeMode mode = snapshot::v1::INVOKE_MODE_UNSPECIFIED;
+  std::string base;  // path in front of /2015-03-31, Invoke API by name only
+  std::string path;  // whole path, else
+  HttpUri origin;    // views the text that was parsed
+};
+
+absl::StatusOr<LambdaUrl> ParseLambdaUrl(std::string_view text) {
+  LambdaUrl url;
+  const bool by_name = ConsumePrefix(text, "invoke+");
+  absl::StatusOr<HttpUri> uri = ParseHttpUri(text);
+  if (!uri.ok()) return uri.status();
+  if (uri->query.has_value()) return absl::InvalidArgumentError("it must not have a query");
+  url.origin = *uri;
+  const std::string_view path = WithoutTrailingSlash(uri->path);
+  if (by_name) {
+    url.mode = snapshot::v1::INVOKE_MODE_INVOKE_API;
+    url.base = std::string(path);
+    return url;
+  }
+  if (path.empty() || path == kRuntimeInterfacePath) {
+    url.mode = snapshot::v1::INVOKE_MODE_RUNTIME_INTERFACE;
+    url.path = std::string(kRuntimeInterfacePath);
+    return url;
+  }
+  if (path.find("/2015-03-31/functions/") != std::string_view::npos &&
+      path.ends_with("/invocations")) {
+    url.mode = snapshot::v1::INVOKE_MODE_INVOKE_API;
+    url.path = std::string(path);
+    return url;
+  }
+  return absl::InvalidArgumentError(
+      "its path must be empty (a Runtime Interface Emulator) or "
+      "/2015-03-31/functions/NAME/invocations; for an Invoke API write invoke+http://host:port");
+}
+
+absl::Status ValidateLambdaEntry(std::string_view name, const std::vector<std::string>& urls) {
+  if (name.empty()) return absl::InvalidArgumentError("--lambda: a function name is missing");
+  if (urls.empty()) {
+    return absl::InvalidArgumentError(Concat("--lambda ", name, ": a URL is missing"));
+  }
+  std::optional<LambdaUrl> first;
+  for (const std::string& text : urls) {
+    absl::StatusOr<LambdaUrl> url = ParseLambdaUrl(text);
+    if (!url.ok()) {
+      return absl::InvalidArgumentError(
+          Concat("--lambda ", name, "=", text, ": ", Message(url.status())));
+    }
+    if (!first) {
+      first = *std::move(url);
+    } else if (first->mode != url->mode || first->base != url->base || first->path != url->path ||
+               first->origin.https != url->origin.https) {
+      return absl::InvalidArgumentError(
+          Concat("--lambda ", name, ": all its URLs must have one scheme and one path"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// "pets" and "live" of any way to write a function.
+struct FunctionName {
+  std::string_view name;
+  std::string_view qualifier;
+  std::string_view arn_without_qualifier;  // empty unless a full ARN
+};
+
+FunctionName SplitFunction(std::string_view function) {
+  FunctionName result;
+  const std::vector<std::string_view> parts = Split(function, ':');
+  if (parts.size() >= 7 && parts[0] == "arn") {
+    // arn:partition:lambda:region:account:function:name[:qualifier]
+    result.name = parts[6];
+    if (parts.size() > 7) result.qualifier = parts[7];
+    size_t length = 6;
+    for (size_t i = 0; i < 7; ++i) length += parts[i].size();
+    result.arn_without_qualifier = function.substr(0, length);
+  } else if (parts.size() >= 3 && parts[1] == "function") {
+    // account:function:name[:qualifier]
+    result.name = parts[2];
+    if (parts.size() > 3) result.qualifier = parts[3];
+  } else {
+    result.name = parts[0];
+    if (parts.size() > 1) result.qualifier = parts[1];
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::Status ValidateStageOptions(const StageOptions& stage) {
+  std::vector<std::string> problems;
+  if (!IsStageName(stage.name)) {
+    problems.push_back(Concat("stage name \"", stage.name,
+                              "\": 1 to 128 letters, digits, '_' and '-' are allowed"));
+  }
+  if (stage.variables.size() > kMaxVariables) {
+    problems.push_back(
+        Concat("a stage has at most ", kMaxVariables, " variables, not ", stage.variables.size()));
+  }
+  for (const auto& [name, value] : stage.variables) {
+    if (!IsVariableName(name)) {
+      problems.push_back(
+          Concat("stage variable \"", name, "\": its name has 1 to 64 letters, digits and '_'"));
+    } else if (!IsVariableValue(value)) {
+      problems.push_back(
+          Concat("stage variable ", name,
+                 ": its value has 1 to 512 letters, digits and characters of -._~:/?#&=,"));
+    }
+  }
+  for (const auto& [name, urls] : stage.lambda) {
+    if (absl::Status status = ValidateLambdaEntry(name, urls); !status.ok()) {
+      problems.push_back(Message(status));
+    }
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(Join(problems, "\n"));
+}
+
+BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) {
+  BoundUpstream bound;
+  bound.binding.set_upstream(target.upstream());
+  std::string_view origin = target.upstream();
+  if (!target.connection_id().empty()) {
+    ConsumePrefix(origin, Concat(target.connection_id(), "|"));
+  }
+  if (target.insecure_skip_verification()) ConsumeSuffix(origin, "|insecure");
+
+  const std::string expanded = Expand(origin, stage);
+  const absl::StatusOr<HttpUri> uri = ParseHttpUri(expanded);
+  std::string problem;
+  if (!uri.ok()) {
+    problem = Message(uri.status());
+  } else if (uri->query.has_value()) {
+    problem = "a query in its stage variables is not supported in front of the path";
+  } else if (uri->port == 0) {
+    problem = "port 0 cannot be connected to";
+  }
+  if (!problem.empty()) {
+    const std::vector<std::string> unknown = UnknownVariables(origin, stage);
+    bound.binding.set_problem(Concat("\"", expanded, "\" is no endpoint: ", problem,
+                                     unknown.empty() ? "" : "; no value for stage variable ",
+                                     Join(unknown, ", ")));
+    return bound;
+  }
+
+  Cluster cluster;
+  cluster.set_name(OriginName(*uri));
+  SetOrigin(*uri, cluster);
+  if (uri->https && target.insecure_skip_verification()) {
+    cluster.mutable_name()->append("|insecure");
+    cluster.mutable_tls()->set_accept_untrusted_roots(true);
+  }
+  if (uri->https && !target.server_name_to_verify().empty()) {
+    cluster.mutable_name()->append("|" + target.server_name_to_verify());
+    cluster.mutable_tls()->set_server_name(target.server_name_to_verify());
+  }
+  bound.binding.set_cluster(cluster.name());
+  bound.binding.set_authority(std::string(uri->authority));
+  bound.binding.set_path_prefix(std::string(WithoutTrailingSlash(uri->path)));
+  bound.cluster = std::move(cluster);
+  return bound;
+}
+
+std::vector<std::string> FunctionKeys(std::string_view function) {
+  const FunctionName split = SplitFunction(function);
+  std::vector<std::string> keys;
+  const auto add = [&keys](std::string key) {
+    if (!key.empty() && std::find(keys.begin(), keys.end(), key) == keys.end()) {
+      keys.push_back(std::move(key));
+    }
+  };
+  add(std::string(function));
+  add(std::string(split.arn_without_qualifier));
+  if (!split.qualifier.empty()) add(Concat(split.name, ":", split.qualifier));
+  add(std::string(split.name));
+  return keys;
+}
+
+BoundFunction BindFunction(std::string_view function, const StageOptions& stage) {
+  BoundFunction bound;
+  bound.binding.set_function(std::string(function));
+  const std::string resolved = Expand(function, stage);
+  bound.binding.set_resolved(resolved);
+
+  const LambdaMap& map = stage.lambda;
+  auto entry = map.end();
+  for (const std::string& key : FunctionKeys(resolved)) {
+    entry = map.find(key);
+    if (entry != map.end()) break;
+  }
+  if (entry == map.end()) entry = map.find("*");
+  if (entry == map.end() || entry->second.empty()) return bound;
+
+  // Two names for the same endpoints are one function: an emulator that serves one invocation at a
+  // time must have one queue.
+  const auto owner = std::find_if(map.begin(), map.end(), [&entry](const auto& other) {
+    return other.second == entry->second;
+  });
+  const std::string& key = owner->first;
+
+  Cluster cluster;
+  cluster.set_name(Concat("lambda:", key));
+  cluster.set_lb_policy(snapshot::v1::LB_POLICY_LEAST_REQUEST);
+  Function target;
+  const FunctionName split = SplitFunction(resolved);
+  bool by_name = false;
+  for (const std::string& text : entry->second) {
+    const absl::StatusOr<LambdaUrl> url = ParseLambdaUrl(text);
+    if (!url.ok()) return bound;
+    SetOrigin(url->origin, cluster);
+    target.set_mode(url->mode);
+    if (!url->path.empty()) {
+      target.set_path(url->path);
+    } else {
+      by_name = true;
+      // A name is all that an Invoke API needs, but an ARN says more where accounts differ.
+      const std::string name(split.arn_without_qualifier.empty() ? split.name
+                                                                 : split.arn_without_qualifier);
+      if (url->base.empty()) {
+        target.set_function_name(name);
+      } else {
+        target.set_path(Concat(url->base, "/2015-03-31/functions/",
+                               PercentEncode(name, kUnreservedChars), "/invocations"));
+      }
+      target.set_qualifier(std::string(split.qualifier));
+    }
+    const std::string host = AsciiToLower(url->origin.host);
+    if (url->mode == snapshot::v1::INVOKE_MODE_INVOKE_API &&
+        (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))) {
+      cluster.mutable_aws_signing()->set_service("lambda");
+      const std::vector<std::string_view> labels = Split(host, '.');
+      if (labels.size() > 3 && labels[0] == "lambda") {
+        cluster.mutable_aws_signing()->set_region(std::string(labels[1]));
+      }
+    }
+  }
+  // By name, one Invoke API is many functions; a fixed target is one, whoever refers to it.
+  if (by_name) {
+    target.set_name(Concat("lambda:", key, "|", resolved));
+    if (!split.arn_without_qualifier.empty()) target.set_arn(resolved);
+  } else {
+    target.set_name(Concat("lambda:", key));
+  }
+  target.set_cluster(cluster.name());
+  bound.binding.set_target(target.name());
+  bound.function = std::move(target);
+  bound.cluster = std::move(cluster);
+  return bound;
+}
+
+absl::Status AddLambdaMapping(std::string_view text, LambdaMap& map) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
+    return absl::InvalidArgumentError(
+        Concat("--lambda ", text, ": write NAME=URL, e.g. pets=http://127.0.0.1:9001"));
+  }
+  std::vector<std::string>& urls = map[std::string(text.substr(0, equals))];
+  for (const std::string_view url : Split(text.substr(equals + 1), ',')) {
+    urls.emplace_back(url);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace postern

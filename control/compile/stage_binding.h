@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/snapshot/cluster.pb.h"
+#include "proto/snapshot/function.pb.h"
+#include "proto/snapshot/integration.pb.h"
+#include "proto/snapshot/stage.pb.h"
+
+namespace postern {
+
+/// Where Lambda functions are: names and the URLs of their endpoints.
+///
+/// A name is what management-and-import.md 5.4 allows: a full ARN with or without qualifier,
+/// "name:qualifier", "name", the logical id of a template, or "*" for every function without an
+/// entry of its own.
+///
+/// A URL is one of
+/// - `http://host:port`: a Runtime Interface Emulator, or a container with one;
+/// - `http://host:port/2015-03-31/functions/NAME/invocations`: exactly this target; a Runtime
+///   Interface Emulator if NAME is "function", else an Invoke API;
+/// - `invoke+http://host:port[/base]`, `invoke+https://...`: an Invoke API (sam local start-lambda,
+///   an emulator, AWS itself), asked for the function by its name and qualifier. Requests to hosts
+///   of amazonaws.com are signed.
+/// All URLs of one name are of one form and have one path.
+using LambdaMap = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+/// What a stage adds to a definition.
+struct StageOptions {
+  std::string name = "prod";
+  std::map<std::string, std::string, std::less<>> variables;
+  LambdaMap lambda;
+};
+
+/// Whether name, variables (rest-api.md 13.3) and URLs are well-formed; every problem in one
+/// message, a line each.
+absl::Status ValidateStageOptions(const StageOptions& stage);
+
+/// The upstream that a target means in a stage, and the cluster for it.
+struct BoundUpstream {
+  snapshot::v1::UpstreamBinding binding;
+  std::optional<snapshot::v1::Cluster> cluster;  ///< absent if binding.problem says why
+};
+
+/// Binds the upstream of `target`. Never fails: what cannot be reached is bound to nothing, with
+/// the problem.
+BoundUpstream BindUpstream(const snapshot::v1::HttpTarget& target, const StageOptions& stage);
+
+/// The function that a reference means in a stage, and what is needed to reach it.
+struct BoundFunction {
+  snapshot::v1::FunctionBinding binding;
+  std::optional<snapshot::v1::Function> function;  ///< absent if the map has no entry for it
+  std::optional<snapshot::v1::Cluster> cluster;    ///< as `function`
+};
+
+/// Binds a function reference as it stands in LambdaTarget.function. `stage` is valid
+/// (ValidateStageOptions).
+BoundFunction BindFunction(std::string_view function, const StageOptions& stage);
+
+/// The keys under which a function is looked for in a LambdaMap, in order, without "*".
+std::vector<std::string> FunctionKeys(std::string_view function);
+
+/// Takes "NAME=URL[,URL...]", as on the command line, into `map`. A name that is there already gets
+/// further URLs.
+absl::Status AddLambdaMapping(std::string_view text, LambdaMap& map);
+
+}  // namespace postern

@@ -16,7 +16,7 @@ TEST(DigestTest, HmacKnownAnswers) {  // RFC 4231 §4.2, §4.3, §4.7
   EXPECT_EQ(DigestToHex(HmacSha256(std::string_view("Jefe"), "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   EXPECT_EQ(DigestToHex(HmacSha256(std::string(131, '\xaa'),
-                                 "Test Using Larger Than Block-Size Key - Hash Key First")),
+                                   "Test Using Larger Than Block-Size Key - Hash Key First")),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 

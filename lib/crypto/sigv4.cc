@@ -89,9 +89,9 @@ std::string CanonicalQuery(std::string_view query, std::string_view drop) {
     const size_t equals = std::min(piece.find('='), piece.size());
     std::string name = DecodeAndEncode(piece.substr(0, equals));
     if (!drop.empty() && name == dropped) continue;
-    parameters.emplace_back(
-        std::move(name),
-        equals < piece.size() ? DecodeAndEncode(piece.substr(equals + 1)) : std::string());
+    parameters.emplace_back(std::move(name), equals < piece.size()
+                                                 ? DecodeAndEncode(piece.substr(equals + 1))
+                                                 : std::string());
   }
   std::sort(parameters.begin(), parameters.end());
   std::string out;

@@ -7,8 +7,8 @@
 
 #include "lib/crypto/digest.h"
 
-/// AWS Signature Version 4: the canonical form of a request and its signature, for who signs and who
-/// verifies alike (authorization.md §1.7, §1.8). Pure: no clock, no environment, no network.
+/// AWS Signature Version 4: the canonical form of a request and its signature, for who signs and
+/// who verifies alike (authorization.md §1.7, §1.8). Pure: no clock, no environment, no network.
 namespace postern::sigv4 {
 
 /// Payload hash of a request without content.
@@ -31,8 +31,8 @@ struct Scope {
 /// The request to be put into canonical form. All views are borrowed.
 struct Request {
   std::string_view method;
-  std::string_view path;   ///< raw, as on the wire, without query; not decoded
-  std::string_view query;  ///< raw, without '?'
+  std::string_view path;          ///< raw, as on the wire, without query; not decoded
+  std::string_view query;         ///< raw, without '?'
   std::span<const Field> fields;  ///< in order of arrival, `host` among them
   std::string_view payload_hash;  ///< hexadecimal SHA-256 of the content, or UNSIGNED-PAYLOAD
 };
@@ -45,9 +45,9 @@ std::string CanonicalPath(std::string_view path, bool normalize = true);
 /// `drop` (compared after decoding, case-sensitive) are left out.
 std::string CanonicalQuery(std::string_view query, std::string_view drop = {});
 
-/// The canonical request. `signed_names` are lower-case, sorted, joined by ';', as SignedHeaders is;
-/// each stands for all fields of that name, joined by ',' in order of arrival. A name without a field
-/// gives an empty value. `drop_parameter` is for presigned requests ("X-Amz-Signature").
+/// The canonical request. `signed_names` are lower-case, sorted, joined by ';', as SignedHeaders
+/// is; each stands for all fields of that name, joined by ',' in order of arrival. A name without a
+/// field gives an empty value. `drop_parameter` is for presigned requests ("X-Amz-Signature").
 std::string CanonicalRequest(const Request& request, std::string_view signed_names,
                              bool normalize_path = true, std::string_view drop_parameter = {});
 

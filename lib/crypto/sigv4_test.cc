@@ -53,8 +53,8 @@ TEST(SigV4Test, CanonicalQuery) {
 
 // authorization.md §1.7, headers.
 TEST(SigV4Test, CanonicalFields) {
-  const Field fields[] = {{"Host", "h"}, {"My-Header", "  a   b \t c "}, {"My-header", "z"},
-                          {"Unsigned", "u"}};
+  const Field fields[] = {
+      {"Host", "h"}, {"My-Header", "  a   b \t c "}, {"My-header", "z"}, {"Unsigned", "u"}};
   const Request request = {"GET", "/", "", fields, kEmptyPayloadHash};
   EXPECT_EQ(CanonicalRequest(request, "host;missing;my-header"),
             "GET\n/\n\nhost:h\nmissing:\nmy-header:a b c,z\n\nhost;missing;my-header\n" +
@@ -72,9 +72,9 @@ TEST(SigV4Test, AmzDate) {
 std::string ServerSignature(const Request& request, std::string_view names,
                             std::string_view drop = {}) {
   const Scope scope = {"20150830", "us-east-1", "execute-api"};
-  return Signature(SigningKey(kSecret, scope),
-                   StringToSign("20150830T123600Z", scope,
-                                CanonicalRequest(request, names, true, drop)));
+  return Signature(
+      SigningKey(kSecret, scope),
+      StringToSign("20150830T123600Z", scope, CanonicalRequest(request, names, true, drop)));
 }
 
 // authorization.md §1.13, vectors E1 to E8.
@@ -163,7 +163,8 @@ fs::path Vectors() {
   return fs::path(root != nullptr ? root : "../shared/vectors") / "sigv4" / "v4";
 }
 
-// authorization.md §1.13: the signing suite of aws-c-auth, as signer (header) and as verifier (query).
+// authorization.md §1.13: the signing suite of aws-c-auth, as signer (header) and as verifier
+// (query).
 TEST(SigV4Test, AwsSigningTestSuite) {
   const fs::path root = Vectors();
   if (!fs::exists(root)) {

@@ -24,12 +24,13 @@ void Timer::Cancel() {
 void TimerWheel::Insert(Timer* timer) {
   // The level is where the expiry and the present first differ, so each slot holds one turn only.
   const uint64_t at = std::max(timer->expires_, now_ + 1);
-  uint64_t differ = at ^ now_;
+  const uint64_t differ = at ^ now_;
   int level = 0;
   while (level < kLevels - 1 && (differ >> (kBits * (level + 1))) != 0) ++level;
   uint64_t slot_time = at >> (kBits * level);
-  if (level == kLevels - 1 && (differ >> (kBits * kLevels)) != 0) {
-    slot_time = (now_ >> (kBits * level)) + kSlots - 1;  // too far ahead: placed again from there
+  if (level == kLevels - 1) {
+    // The top level is a ring: what lies further than one turn is placed again from its last slot.
+    slot_time = std::min(slot_time, (now_ >> (kBits * level)) + kSlots - 1);
   }
   const int slot = static_cast<int>(slot_time & (kSlots - 1));
   timer->level_ = static_cast<uint8_t>(level);

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace postern {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMaxIdleCorks = 128;
 constexpr uint32_t kMinRead = 1024;
 
-absl::Status ErrnoStatus(int error, std::string_view during) {
+absl::Status ErrnoStatus(int error, absl::string_view during) {
   return absl::ErrnoToStatus(error, during);
 }
 
@@ -106,12 +106,7 @@ void Connection::Write(std::string_view bytes) {
 void Connection::Emit(std::string_view head, std::string_view bytes) {
   if (tls_ != nullptr) {
     if (!connected()) return;  // nobody may write before OnConnected(); see Write()
-    const auto output = [this](std::string_view ciphertext) {
-      const iovec part = {const_cast<char*>(ciphertext.data()), ciphertext.size()};
-      SendRaw(&part, 1);
-    };
-    if (!head.empty()) HandleTls(tls_->Send(head, output));
-    if (!bytes.empty() && fd_ >= 0) HandleTls(tls_->Send(bytes, output));
+    HandleTls(tls_->Send(head, bytes, [this](std::string_view ciphertext) { SendRaw(ciphertext); }));
     return;
   }
   const iovec parts[] = {{const_cast<char*>(head.data()), head.size()},
@@ -121,6 +116,11 @@ void Connection::Emit(std::string_view head, std::string_view bytes) {
   } else {
     SendRaw(parts, bytes.empty() ? 1 : 2);
   }
+}
+
+void Connection::SendRaw(std::string_view bytes) {
+  const iovec part = {const_cast<char*>(bytes.data()), bytes.size()};
+  SendRaw(&part, 1);
 }
 
 void Connection::SendRaw(const iovec* parts, int count) {
@@ -184,10 +184,7 @@ void Connection::Flush() {
 void Connection::OnEndOfIteration() {
   if (tls_ != nullptr && state_ == State::kOpen && reading_ && tls_->has_held()) {
     HandleTls(tls_->Resume(
-        [this](std::string_view ciphertext) {
-          const iovec part = {const_cast<char*>(ciphertext.data()), ciphertext.size()};
-          SendRaw(&part, 1);
-        },
+        [this](std::string_view ciphertext) { SendRaw(ciphertext); },
         [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
   }
   Flush();
@@ -292,14 +289,20 @@ void Connection::FinishConnect() {
   }
   if (tls_ != nullptr) {
     state_ = State::kHandshaking;
-    HandleTls(tls_->Start([this](std::string_view ciphertext) {
-      const iovec part = {const_cast<char*>(ciphertext.data()), ciphertext.size()};
-      SendRaw(&part, 1);
-    }));
+    HandleTls(tls_->Start([this](std::string_view ciphertext) { SendRaw(ciphertext); }));
     UpdateInterest();
     return;
   }
   BecomeOpen();
+}
+
+void Connection::StartTls(std::unique_ptr<TlsChannel> tls, std::string_view received) {
+  tls_ = std::move(tls);
+  state_ = State::kHandshaking;
+  if (received.empty()) return;
+  HandleTls(tls_->Receive(
+      received, [this](std::string_view ciphertext) { SendRaw(ciphertext); },
+      [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
 }
 
 void Connection::BecomeOpen() {
@@ -336,10 +339,7 @@ void Connection::OnReadable() {
   }
   HandleTls(tls_->Receive(
       data,
-      [this](std::string_view ciphertext) {
-        const iovec part = {const_cast<char*>(ciphertext.data()), ciphertext.size()};
-        SendRaw(&part, 1);
-      },
+      [this](std::string_view ciphertext) { SendRaw(ciphertext); },
       [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
 }
 
@@ -392,10 +392,7 @@ void Connection::CloseGracefully(uint64_t linger_ms) {
 void Connection::FinishGracefully() {
   close_when_flushed_ = false;
   if (tls_ != nullptr && !write_broken_) {
-    tls_->SendCloseNotify([this](std::string_view ciphertext) {
-      const iovec part = {const_cast<char*>(ciphertext.data()), ciphertext.size()};
-      SendRaw(&part, 1);
-    });
+    tls_->SendCloseNotify([this](std::string_view ciphertext) { SendRaw(ciphertext); });
   }
   if (peer_closed_ || write_broken_ || linger_ms_ == 0) {
     Fail(absl::OkStatus());

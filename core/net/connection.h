@@ -96,6 +96,11 @@ class Connection final : public ByteSink, private EndOfIteration {
   /// whole reads; starts at 16 KiB.
   void set_max_read(size_t bytes) { max_read_ = bytes; }
 
+  /// Turns an open plain connection into a TLS one, for a server that had to read a PROXY protocol
+  /// header first. `received` is ciphertext read already; it is borrowed, and decrypted in place.
+  /// OnConnected() follows.
+  void StartTls(std::unique_ptr<TlsChannel> tls, std::string_view received);
+
   /// Closes after all gathered and pending bytes are written: FIN (with TLS: close_notify before),
   /// then reads and discards until the peer closes or `linger_ms` passed, so that a peer still
   /// sending reads the answer rather than a reset (RFC 9112 §9.6). No further events but OnClosed().
@@ -139,6 +144,7 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool DeliverPlaintext(std::string_view data);
   void PeerEnded();
   void Emit(std::string_view head, std::string_view bytes);
+  void SendRaw(std::string_view bytes);
   void SendRaw(const iovec* parts, int count);
   void FlushCork();
   void FlushPending();

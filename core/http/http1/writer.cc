@@ -89,15 +89,18 @@ void WriteResponseHead(ByteSink* sink, const ResponseHead& head, Framing framing
     *at++ = ' ';
     at = Put(at, reason);
     at = Put(at, "\r\n");
-    const HeaderField* field = head.headers.begin();
-    const HeaderField* end = head.headers.end();
-    while (field != end && (field->id == HeaderId::kDate || field->id == HeaderId::kContentType)) {
-      at = PutField(at, field->name, field->value);
-      ++field;
+    for (const HeaderField& field : head.headers) {
+      if (field.id == HeaderId::kDate) at = PutField(at, field.name, field.value);
+    }
+    for (const HeaderField& field : head.headers) {
+      if (field.id == HeaderId::kContentType) at = PutField(at, field.name, field.value);
     }
     at = PutFraming(at, framing, content_length);
     at = PutConnection(at, connection, head.upgrade);
-    for (; field != end; ++field) at = PutField(at, field->name, field->value);
+    for (const HeaderField& field : head.headers) {
+      if (field.id == HeaderId::kDate || field.id == HeaderId::kContentType) continue;
+      at = PutField(at, field.name, field.value);
+    }
     return Put(at, "\r\n");
   });
 }

@@ -19,8 +19,8 @@ enum class Framing : uint8_t {
 /// What stands in the Connection field.
 enum class ConnectionOption : uint8_t { kNone, kKeepAlive, kClose, kUpgrade };
 
-/// Writes a status line and the fields. Framing and Connection go behind Date and Content-Type, where
-/// API Gateway has them (rest-api.md §4.5). Fields are trusted to be valid.
+/// Writes a status line and the fields, in API Gateway's order: Date, Content-Type, framing,
+/// Connection, then the rest as they stand (rest-api.md §4.5). Fields are trusted to be valid.
 void WriteResponseHead(ByteSink* sink, const ResponseHead& head, Framing framing,
                        uint64_t content_length, ConnectionOption connection);
 

@@ -31,14 +31,14 @@ void FdWatcher::Watch(bool readable, bool writable, bool hangup) {
     auto* self = static_cast<FdWatcher*>(poll->data);
     if (self == nullptr) return;
     if (status < 0) {
-      // libuv has stopped the handle. Reported as readable, so that the read finds the true error.
-      self->events_ = 0;
-      self->callback_(self->arg_, {.readable = true, .writable = false, .hangup = true});
+      self->events_ = 0;  // libuv has stopped the handle
+      self->callback_(self->arg_, {.failed = true});
       return;
     }
     self->callback_(self->arg_, {.readable = (ready & UV_READABLE) != 0,
                                  .writable = (ready & UV_WRITABLE) != 0,
-                                 .hangup = (ready & UV_DISCONNECT) != 0});
+                                 .hangup = (ready & UV_DISCONNECT) != 0,
+                                 .failed = false});
   });
 }
 

@@ -12,7 +12,8 @@ class Dispatcher;
 struct FdEvents {
   bool readable = false;
   bool writable = false;
-  bool hangup = false;  ///< the peer sent FIN, or the descriptor failed
+  bool hangup = false;  ///< the peer sent FIN
+  bool failed = false;  ///< the descriptor is in error; nothing more is watched
 };
 
 /// Level-triggered readiness of one descriptor on a worker's loop. Does not own the descriptor, which

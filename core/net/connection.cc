@@ -259,16 +259,22 @@ void Connection::OnReady(FdEvents ready) {
     FinishConnect();
     return;
   }
+  if (ready.failed) {
+    // What arrived before the reset is still there to be read, and may be a whole answer.
+    while (fd_ >= 0 && reading_ && !peer_closed_ && state_ != State::kLingering) OnReadable();
+    if (fd_ < 0) return;
+    int error = 0;
+    socklen_t size = sizeof(error);
+    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    Fail(ErrnoStatus(error != 0 ? error : ECONNRESET, "connection"));
+    return;
+  }
   if (ready.writable) {
     FlushPending();
     if (fd_ < 0) return;
   }
   if (ready.readable) {
     if (state_ == State::kOpen && !reading_) {
-      if (ready.hangup && !watcher_.readable()) {
-        OnReadable();  // the descriptor failed: the read tells how
-        return;
-      }
       UpdateInterest();
       return;
     }
@@ -316,7 +322,11 @@ void Connection::OnReadable() {
   const ssize_t n = ::recv(fd_, net_->read_scratch.get(), read_size_, 0);
   ++net_->read_calls;
   if (n < 0) {
-    if (errno == EAGAIN || errno == EINTR) return;
+    if (errno == EAGAIN || errno == EINTR) {
+      if (watcher_.readable()) return;
+      Fail(ErrnoStatus(ECONNRESET, "read"));  // after an error nothing more will come
+      return;
+    }
     Fail(ErrnoStatus(errno, "read"));
     return;
   }

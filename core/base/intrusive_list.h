@@ -5,9 +5,9 @@ namespace postern {
 template <typename T, typename Tag>
 class IntrusiveList;
 
-/// Base of an object that may stand in one IntrusiveList per `Tag`. Leaving a list needs neither the
-/// list nor a search. The destructor unlinks.
-template <typename Tag = void>
+/// Base of an object that may stand in one IntrusiveList per `Tag`, usually the object's own type.
+/// Leaving a list needs neither the list nor a search. The destructor unlinks.
+template <typename Tag>
 class ListNode {
  public:
   ListNode() = default;
@@ -40,7 +40,7 @@ class ListNode {
 
 /// Doubly linked list of objects derived from ListNode<Tag>. Owns nothing. While a list is walked
 /// with Next(), elements may leave it except the one that comes next; use PopFront() where they might.
-template <typename T, typename Tag = void>
+template <typename T, typename Tag = T>
 class IntrusiveList {
  public:
   IntrusiveList() = default;

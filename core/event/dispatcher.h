@@ -87,7 +87,7 @@ class Dispatcher {
   uint64_t wall_at_ = UINT64_MAX;  // NowMs() at which wall_ms_ was read
   int64_t wall_ms_ = 0;
   std::atomic<uint64_t> heartbeat_{0};
-  IntrusiveList<EndOfIteration, EndOfIteration> end_of_iteration_;
+  IntrusiveList<EndOfIteration> end_of_iteration_;
   std::vector<std::unique_ptr<Deferred>> doomed_;
   std::vector<std::unique_ptr<Deferred>> dying_;
 

@@ -77,7 +77,7 @@ void TimerWheel::Advance(uint64_t now_ms) {
       if ((now_ & ((uint64_t{1} << shift) - 1)) != 0) continue;
       const int slot = static_cast<int>((now_ >> shift) & (kSlots - 1));
       if ((occupied_[level] & (uint64_t{1} << slot)) == 0) continue;
-      IntrusiveList<Timer, Timer> due;
+      IntrusiveList<Timer> due;
       due.TakeAll(&slots_[level][slot]);
       occupied_[level] &= ~(uint64_t{1} << slot);
       while (Timer* timer = due.PopFront()) {

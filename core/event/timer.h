@@ -77,7 +77,7 @@ class TimerWheel {
   uint64_t clock_ = 0;  // newest time told; delays count from max(now_, clock_)
   uint64_t next_ = UINT64_MAX;  // what the owner was last told to wake for
   uint64_t occupied_[kLevels] = {};
-  IntrusiveList<Timer, Timer> slots_[kLevels][kSlots];
+  IntrusiveList<Timer> slots_[kLevels][kSlots];
   void (*on_earlier_)(void*) = nullptr;
   void* on_earlier_arg_ = nullptr;
 };

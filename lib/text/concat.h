@@ -11,10 +11,10 @@ namespace postern {
 /// One argument of Concat(): text, borrowed, or an integer, written in decimal.
 class ConcatPiece {
  public:
-  ConcatPiece(std::string_view text) : data_(text.data()), size_(text.size()) {}
-  ConcatPiece(const std::string& text) : ConcatPiece(std::string_view(text)) {}
-  ConcatPiece(const char* text) : ConcatPiece(std::string_view(text)) {}
-  ConcatPiece(char c) : data_(digits_), size_(1) { digits_[0] = c; }
+  explicit ConcatPiece(std::string_view text) : data_(text.data()), size_(text.size()) {}
+  explicit ConcatPiece(const std::string& text) : ConcatPiece(std::string_view(text)) {}
+  explicit ConcatPiece(const char* text) : ConcatPiece(std::string_view(text)) {}
+  explicit ConcatPiece(char c) : data_(digits_), size_(1) { digits_[0] = c; }
   template <std::integral T>
   requires(!std::same_as<T, bool> && !std::same_as<T, char>) ConcatPiece(T number)
       : data_(digits_),

@@ -40,6 +40,9 @@ constexpr ResponseTypeInfo kInfo[] = {
     {"UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", false, "BadRequestException", false,
      false},
     {"WAF_FILTERED", 403, "Forbidden", false, "ForbiddenException", true, false},
+    {"FORBIDDEN", 403, "Forbidden", false, "ForbiddenException", true, false},
+    {"INCOMPLETE_SIGNATURE", 403, "Authorization header cannot be empty", false,
+     "IncompleteSignatureException", true, false},
 };
 static_assert(sizeof(kInfo) / sizeof(kInfo[0]) == static_cast<size_t>(ResponseType::kCount));
 
@@ -48,7 +51,7 @@ static_assert(sizeof(kInfo) / sizeof(kInfo[0]) == static_cast<size_t>(ResponseTy
 const ResponseTypeInfo& InfoOf(ResponseType type) { return kInfo[static_cast<size_t>(type)]; }
 
 ResponseType ParseResponseType(std::string_view name) {
-  for (size_t i = 1; i < static_cast<size_t>(ResponseType::kCount); ++i) {
+  for (size_t i = 1; i <= static_cast<size_t>(ResponseType::kWafFiltered); ++i) {
     if (kInfo[i].name == name) return static_cast<ResponseType>(i);
   }
   return ResponseType::kNone;

@@ -29,6 +29,9 @@ enum class ResponseType : uint8_t {
   kUnauthorized,
   kUnsupportedMediaType,
   kWafFiltered,
+  // Ours, without a name that an API could put a response for:
+  kForbidden,            ///< no API, stage or way in for this request (rest-api.md §2.1, §2.2)
+  kIncompleteSignature,  ///< an Authorization field that is no SigV4 (rest-api.md §1.3)
   kCount,
 };
 
@@ -45,7 +48,7 @@ struct ResponseTypeInfo {
 
 const ResponseTypeInfo& InfoOf(ResponseType type);
 
-/// The type of that name; kNone when there is none.
+/// The type of that name, one of the 21 of rest-api.md §4.1; kNone when there is none.
 ResponseType ParseResponseType(std::string_view name);
 
 }  // namespace postern

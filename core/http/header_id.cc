@@ -96,14 +96,6 @@ constexpr auto kTable = MakeTable();
 
 }  // namespace
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && Lower(a[i]) != Lower(b[i])) return false;
-  }
-  return true;
-}
-
 HeaderId LookupHeader(std::string_view name) {
   if (name.empty()) return HeaderId::kOther;
   const uint8_t index = kTable[Hash(name)];

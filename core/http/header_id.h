@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "lib/text/ascii.h"
+
 namespace postern {
 
 /// Field names that some part of the gateway treats specially. Comparing one of these is comparing
@@ -68,8 +70,5 @@ HeaderId LookupHeader(std::string_view name);
 
 /// Lower-case name of an id other than kOther and kCount.
 std::string_view HeaderName(HeaderId id);
-
-/// ASCII comparison that ignores case.
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
 }  // namespace postern

@@ -1,0 +1,238 @@
+#include "core/context/variables.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/context/test_request.h"
+
+namespace postern {
+namespace {
+
+class VariablesTest : public testing::Test {
+ protected:
+  /// "-" for no value.
+  std::string Get(std::string_view name) {
+    std::string out;
+    StringSink sink(&out);
+    const bool has = AppendVariable(ResolveVariable(name), request_.context, sink);
+    sink.Finish();
+    const std::string_view as_view =
+        VariableValue(ResolveVariable(name), request_.context, &request_.arena);
+    EXPECT_EQ(as_view, out) << name;
+    EXPECT_TRUE(has || out.empty()) << name;
+    return has ? out : "-";
+  }
+
+  TestRequest request_{"POST", "/prod/pets/7?a=b", {}, "a1b2c3.execute-api.local"};
+  RequestContext& context_ = request_.context;
+};
+
+TEST_F(VariablesTest, EveryNameOfRestApi7_6And13_5IsKnown) {
+  for (std::string_view name :
+       {"accountId",
+        "apiId",
+        "authorizer.claims.sub",
+        "authorizer.principalId",
+        "authorizer.key",
+        "awsEndpointRequestId",
+        "deploymentId",
+        "domainName",
+        "domainPrefix",
+        "error.message",
+        "error.messageString",
+        "error.responseType",
+        "error.validationErrorString",
+        "extendedRequestId",
+        "httpMethod",
+        "identity.accountId",
+        "identity.caller",
+        "identity.user",
+        "identity.userArn",
+        "identity.accessKey",
+        "identity.apiKey",
+        "identity.apiKeyId",
+        "identity.cognitoAuthenticationProvider",
+        "identity.cognitoAuthenticationType",
+        "identity.cognitoIdentityId",
+        "identity.cognitoIdentityPoolId",
+        "identity.principalOrgId",
+        "identity.sourceIp",
+        "identity.userAgent",
+        "identity.clientCert.clientCertPem",
+        "identity.clientCert.subjectDN",
+        "identity.clientCert.issuerDN",
+        "identity.clientCert.serialNumber",
+        "identity.clientCert.validity.notBefore",
+        "identity.clientCert.validity.notAfter",
+        "identity.vpcId",
+        "identity.vpceId",
+        "isCanaryRequest",
+        "path",
+        "protocol",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "resourceId",
+        "resourcePath",
+        "stage",
+        "wafResponseCode",
+        "webaclArn",
+        "authorize.error",
+        "authorize.latency",
+        "authorize.status",
+        "authenticate.error",
+        "authenticate.latency",
+        "authenticate.status",
+        "authorizer.error",
+        "authorizer.integrationLatency",
+        "authorizer.integrationStatus",
+        "authorizer.latency",
+        "authorizer.requestId",
+        "authorizer.status",
+        "waf.error",
+        "waf.latency",
+        "waf.status",
+        "customDomain.basePathMatched",
+        "customDomain.routingRuleIdMatched",
+        "endpointType",
+        "integration.error",
+        "integrationErrorMessage",
+        "integration.integrationStatus",
+        "integrationStatus",
+        "integration.status",
+        "integration.latency",
+        "integrationLatency",
+        "integration.requestId",
+        "integration.responseTransferMode",
+        "integration.timeToAllHeaders",
+        "integration.timeToFirstContent",
+        "responseLatency",
+        "responseLength",
+        "status",
+        "xrayTraceId",
+        "tlsVersion",
+        "cipherSuite"}) {
+    EXPECT_TRUE(IsKnownVariable(name)) << name;
+  }
+  for (std::string_view name : {"", "requestid", "identity", "identity.", "error", "authorizer.",
+                                "requestOverride.header.x", "nothing"}) {
+    EXPECT_FALSE(IsKnownVariable(name)) << name;
+  }
+}
+
+TEST_F(VariablesTest, RequestFacts_RestApi7_6) {
+  context_.request_id = "8db3b4dd-ecd5-436d-9eeb-a544e39d3e12";
+  context_.extended_request_id = "AyD6KEwwPHcEKxg=";
+  context_.request_time_ms = 1784512580253;
+  context_.account_id = "111122223333";
+  context_.api_id = "a1b2c3";
+  context_.path = "/prod/pets/7";
+  context_.stage = "prod";
+  context_.resource_path = "/pets/{id}";
+  context_.source_ip = "203.0.113.9";
+  context_.user_agent = "t/1";
+  context_.domain_name = "a1b2c3.execute-api.local";
+  context_.domain_prefix = "a1b2c3";
+  EXPECT_EQ(Get("requestId"), "8db3b4dd-ecd5-436d-9eeb-a544e39d3e12");
+  EXPECT_EQ(Get("extendedRequestId"), "AyD6KEwwPHcEKxg=");
+  EXPECT_EQ(Get("requestTime"), "20/Jul/2026:01:56:20 +0000");
+  EXPECT_EQ(Get("requestTimeEpoch"), "1784512580253");
+  EXPECT_EQ(Get("accountId"), "111122223333");
+  EXPECT_EQ(Get("apiId"), "a1b2c3");
+  EXPECT_EQ(Get("path"), "/prod/pets/7");
+  EXPECT_EQ(Get("httpMethod"), "POST");
+  EXPECT_EQ(Get("stage"), "prod");
+  EXPECT_EQ(Get("resourcePath"), "/pets/{id}");
+  EXPECT_EQ(Get("identity.sourceIp"), "203.0.113.9");
+  EXPECT_EQ(Get("identity.userAgent"), "t/1");
+  EXPECT_EQ(Get("domainName"), "a1b2c3.execute-api.local");
+  EXPECT_EQ(Get("domainPrefix"), "a1b2c3");
+}
+
+TEST_F(VariablesTest, ProtocolIsAlwaysHttp11_RestApi2_5) {
+  request_.head.version = 20;
+  EXPECT_EQ(Get("protocol"), "HTTP/1.1");
+}
+
+TEST_F(VariablesTest, UnknownAndUnsetHaveNoValue) {
+  for (std::string_view name : {"nothing", "identity.user", "authorizer.x", "status", "stage",
+                                "integration.latency", "error.message", "error.messageString",
+                                "error.responseType", "xrayTraceId", "isCanaryRequest"}) {
+    EXPECT_EQ(Get(name), "-") << name;
+  }
+}
+
+TEST_F(VariablesTest, CanaryOnlyWhereTheStageHasOne_RestApi13_4) {
+  EXPECT_EQ(Get("isCanaryRequest"), "-");
+  context_.is_canary = 0;
+  EXPECT_EQ(Get("isCanaryRequest"), "false");
+  context_.is_canary = 1;
+  EXPECT_EQ(Get("isCanaryRequest"), "true");
+}
+
+TEST_F(VariablesTest, Errors_RestApi4_4) {
+  context_.error_type = ResponseType::kBadRequestBody;
+  EXPECT_EQ(Get("error.message"), "Invalid request body");
+  EXPECT_EQ(Get("error.messageString"), "\"Invalid request body\"");
+  EXPECT_EQ(Get("error.responseType"), "BAD_REQUEST_BODY");
+  context_.error_message = "say \"no\"";
+  EXPECT_EQ(Get("error.message"), "say \"no\"");
+  EXPECT_EQ(Get("error.messageString"), "\"say \\\"no\\\"\"");
+  context_.error_message_null = true;
+  EXPECT_EQ(Get("error.message"), "-");
+  EXPECT_EQ(Get("error.messageString"), "null");
+  context_ = {};
+  context_.error_type = ResponseType::kAuthorizerConfigurationError;
+  EXPECT_EQ(Get("error.messageString"), "null");
+}
+
+TEST_F(VariablesTest, AccessLogNumbers_RestApi13_5) {
+  context_.status = 504;
+  context_.response_bytes = 41;
+  context_.response_latency_ms = 0;
+  context_.integration_status = 404;
+  context_.integration_service_status = 200;
+  context_.integration_latency_ms = 12;
+  EXPECT_EQ(Get("status"), "504");
+  EXPECT_EQ(Get("responseLength"), "41");
+  EXPECT_EQ(Get("responseLatency"), "0");
+  EXPECT_EQ(Get("integration.status"), "404");
+  EXPECT_EQ(Get("integrationStatus"), "200");
+  EXPECT_EQ(Get("integration.integrationStatus"), "200");
+  EXPECT_EQ(Get("integrationLatency"), "12");
+  EXPECT_EQ(Get("integration.latency"), "12");
+  EXPECT_EQ(Get("integration.responseTransferMode"), "BUFFERED");
+  context_.response_streamed = true;
+  EXPECT_EQ(Get("integration.responseTransferMode"), "STREAMED");
+}
+
+// A self-signed certificate made for this test.
+constexpr std::string_view kPem = R"(-----BEGIN CERTIFICATE-----
+MIIBSTCB8AIFAKGywwQwCgYIKoZIzj0EAwIwLzEQMA4GA1UECgwHRXhhbXBsZTEb
+MBkGA1UEAwwSY2xpZW50LmV4YW1wbGUuY29tMB4XDTE5MDUyODEyMzAwMloXDTI5
+MDUyNTEyMzAwMlowLzEQMA4GA1UECgwHRXhhbXBsZTEbMBkGA1UEAwwSY2xpZW50
+LmV4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEp8mAW2rreABL
+4AOmk7wDh8x6RqQSgBwkJCgJBeHHl6BBgLrklw2wGlRYmyca8cmAFOAEDXb/bQaz
+ozpL3Dn9RDAKBggqhkjOPQQDAgNIADBFAiEAnPR+c+dnG6FjMzbyghCgDdP9fP0K
+TqZROsilBGzDpX0CIDBK0V3SiEeMA5+JA5Godt2o49Wp3vh3fj2lBIaQS5Qe
+-----END CERTIFICATE-----
+)";
+
+TEST_F(VariablesTest, ClientCertificate_RestApi9_3) {
+  context_.client_cert_pem = kPem;
+  EXPECT_EQ(Get("identity.clientCert.clientCertPem"), kPem);
+  EXPECT_EQ(Get("identity.clientCert.subjectDN"), "CN=client.example.com,O=Example");
+  EXPECT_EQ(Get("identity.clientCert.issuerDN"), "CN=client.example.com,O=Example");
+  EXPECT_EQ(Get("identity.clientCert.serialNumber"), "a1:b2:c3:04");
+  EXPECT_EQ(Get("identity.clientCert.validity.notBefore"), "May 28 12:30:02 2019 GMT");
+  EXPECT_EQ(Get("identity.clientCert.validity.notAfter"), "May 25 12:30:02 2029 GMT");
+}
+
+TEST_F(VariablesTest, DamagedClientCertificateHasNoParts) {
+  context_.client_cert_pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  EXPECT_EQ(Get("identity.clientCert.subjectDN"), "-");
+}
+
+}  // namespace
+}  // namespace postern

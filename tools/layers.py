@@ -20,7 +20,7 @@ USES = {
     "core/filter": ["api", "core/context", "core/upstream", "core/reply"],
     "core/integration": ["core/upstream", "core/context", "core/reply"],
     "core/route": ["core/filter", "core/integration"],
-    "core/config": ["proto", "core/route"],
+    "core/config": ["proto", "core/route", "core/observe"],
     "core/session": ["core/net", "core/http", "core/route", "core/reply", "core/observe"],
     "core/server": ["core/session", "core/config"],
     "filters/common": ["api", "lib", "proto/filters"],

@@ -1,0 +1,50 @@
+#include "core/reply/standard_headers.h"
+
+#include <algorithm>
+
+namespace postern {
+namespace {
+
+constexpr std::string_view kDate = "Date";
+constexpr std::string_view kRequestId = "x-amzn-RequestId";
+constexpr std::string_view kExtendedRequestId = "x-amz-apigw-id";
+
+/// Place in a gateway response.
+int Rank(HeaderId id) {
+  switch (id) {
+    case HeaderId::kDate:
+      return 0;
+    case HeaderId::kContentType:
+      return 1;
+    case HeaderId::kXAmznRequestId:
+      return 2;
+    case HeaderId::kXAmznErrorType:
+      return 3;
+    case HeaderId::kXAmzApigwId:
+      return 4;
+    default:
+      return 5;
+  }
+}
+
+}  // namespace
+
+void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date) {
+  HeaderMap& headers = head->headers;
+  const size_t before = headers.size();
+  if (!date.empty()) headers.Add(HeaderId::kDate, kDate, date);
+  headers.Add(HeaderId::kXAmznRequestId, kRequestId, context.request_id);
+  headers.Add(HeaderId::kXAmzApigwId, kExtendedRequestId, context.extended_request_id);
+  if (context.error_type != ResponseType::kNone) {
+    // A handful of fields: insertion is the fastest stable sort, and allocates nothing.
+    for (HeaderField* at = headers.begin(); at != headers.end(); ++at) {
+      HeaderField* to = at;
+      while (to != headers.begin() && Rank(at->id) < Rank(to[-1].id)) --to;
+      std::rotate(to, at, at + 1);
+    }
+  } else if (before != 0 && headers.begin()[before - 1].id == HeaderId::kXAmznTraceId) {
+    std::rotate(headers.begin() + before - 1, headers.begin() + before, headers.end());
+  }
+}
+
+}  // namespace postern

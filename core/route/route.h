@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/context/request_context.h"
+#include "core/integration/integration.h"
+#include "core/reply/api_replies.h"
+#include "core/route/route_tree.h"
+#include "lib/text/media_type.h"
+
+/// What a request is routed to. Everything here is made when a snapshot is built, immutable from
+/// then on, and shared by all workers. Views and pointers between these objects stay within one
+/// snapshot.
+namespace postern {
+
+class AccessLogFormat;  // core/observe
+class ChainPlan;        // core/filter
+
+/// What a deployment says of one method on one resource; the same in every stage.
+struct MethodFacts {
+  std::string resource_id;
+  std::string resource_path;   ///< template, "/pets/{id}"
+  std::string method;          ///< as declared: "GET", "ANY", …
+  std::string operation_name;
+  std::vector<std::string> variables;  ///< of the template, in order
+};
+
+/// A deployment, shared by all stages and canaries that point at it.
+struct Deployment {
+  std::string digest;
+  RouteTree tree;                    ///< its route numbers index `methods` and Variant::routes
+  std::vector<MethodFacts> methods;
+  std::unique_ptr<const ApiReplies> replies;
+  BinaryMediaTypes binary_media_types;
+  bool execute_api_endpoint_disabled = false;
+};
+
+/// One method in one stage: where a request ends up.
+struct Route {
+  uint32_t id = 0;  ///< dense number within the snapshot, for tables that a worker keeps beside it
+  const MethodFacts* facts = nullptr;
+  const Integration* integration = nullptr;  ///< never null
+  const ChainPlan* chain = nullptr;          ///< null: no filters
+};
+
+struct Api;
+struct Stage;
+
+/// A deployment in service: the main one of a stage, or its canary.
+struct Variant {
+  const Stage* stage = nullptr;
+  std::shared_ptr<const Deployment> deployment;
+  std::string deployment_id;
+  int8_t is_canary = -1;  ///< as RequestContext::is_canary
+
+  /// Sorted by name; views into `variable_text`.
+  std::vector<NameValue> variables;
+  std::vector<std::string> variable_text;
+
+  std::vector<std::unique_ptr<const Integration>> integrations;
+  std::vector<Route> routes;
+};
+
+/// Where and how a stage logs its requests (rest-api.md §13.5).
+struct AccessLog {
+  std::shared_ptr<const AccessLogFormat> format;
+  std::string file;  ///< absolute path; empty: standard output
+};
+
+/// A stage of an API.
+struct Stage {
+  uint32_t id = 0;  ///< dense number within the snapshot, as Route::id
+  const Api* api = nullptr;
+  std::string name;
+  std::unique_ptr<const Variant> main;
+  std::unique_ptr<const Variant> canary;  ///< may be null
+  /// A request whose 32 random bits are below this goes to the canary; 2^32 sends all.
+  uint64_t canary_threshold = 0;
+  std::unique_ptr<const AccessLog> access_log;  ///< may be null
+};
+
+/// An API.
+struct Api {
+  std::string id;
+  std::string name;
+  std::string endpoint_type;  ///< $context.endpointType: "REGIONAL", "EDGE", "PRIVATE"
+  bool is_private = false;
+  std::vector<std::string> vpc_endpoint_ids;  ///< of a private API; empty: any
+  std::vector<std::unique_ptr<const Stage>> stages;
+};
+
+}  // namespace postern

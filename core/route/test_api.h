@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/route/route.h"
+#include "lib/text/path_template.h"
+
+namespace postern {
+
+/// Stands in tests where no exchange is made.
+class NoIntegration final : public Integration {
+ public:
+  Exchange* NewExchange(const ExchangeEnv&) const override { return nullptr; }
+  std::string_view type_name() const override { return "MOCK"; }
+};
+
+/// Resources with their methods.
+using TestResources = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+/// A deployment of these resources, without integrations.
+inline std::shared_ptr<Deployment> MakeTestDeployment(const TestResources& resources,
+                                                      std::vector<ReplySpec> replies = {}) {
+  auto deployment = std::make_shared<Deployment>();
+  RouteTree::Builder builder;
+  for (const auto& [path, methods] : resources) {
+    const PathTemplate parsed = *PathTemplate::Parse(path);
+    for (const std::string& method : methods) {
+      MethodFacts& facts = deployment->methods.emplace_back();
+      facts.resource_id = "r" + std::to_string(deployment->methods.size());
+      facts.resource_path = path;
+      facts.method = method;
+      for (std::string_view name : parsed.VariableNames()) facts.variables.emplace_back(name);
+      if (!builder
+               .Add(parsed, ParseMethodBit(method),
+                    static_cast<uint32_t>(deployment->methods.size() - 1))
+               .ok()) {
+        std::abort();
+      }
+    }
+  }
+  deployment->tree = builder.Build();
+  deployment->replies = std::make_unique<const ApiReplies>(std::move(replies));
+  return deployment;
+}
+
+/// A deployment in service.
+inline std::unique_ptr<Variant> MakeTestVariant(std::shared_ptr<const Deployment> deployment,
+                                                std::string_view deployment_id = "dep001") {
+  auto variant = std::make_unique<Variant>();
+  variant->deployment_id = deployment_id;
+  variant->integrations.push_back(std::make_unique<NoIntegration>());
+  for (const MethodFacts& facts : deployment->methods) {
+    variant->routes.push_back({static_cast<uint32_t>(variant->routes.size()), &facts,
+                               variant->integrations.front().get(), nullptr});
+  }
+  variant->deployment = std::move(deployment);
+  return variant;
+}
+
+/// An API with stages of one variant each.
+inline std::unique_ptr<Api> MakeTestApi(std::string_view id, const std::vector<std::string>& stages,
+                                        const std::shared_ptr<const Deployment>& deployment) {
+  auto api = std::make_unique<Api>();
+  api->id = id;
+  api->name = std::string(id) + "-name";
+  api->endpoint_type = "REGIONAL";
+  for (const std::string& name : stages) {
+    auto stage = std::make_unique<Stage>();
+    stage->name = name;
+    stage->api = api.get();
+    auto variant = MakeTestVariant(deployment);
+    variant->stage = stage.get();
+    stage->main = std::move(variant);
+    api->stages.push_back(std::move(stage));
+  }
+  return api;
+}
+
+}  // namespace postern

@@ -10,7 +10,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 
 namespace postern {
@@ -124,16 +123,6 @@ TestIdentity MakeTestCertificate(const TestCertificateSpec& spec, const TestIden
       X509_NAME_cmp(X509_get_issuer_name(signer), X509_get_subject_name(signer)) == 0;
   if (!issuer_is_root) identity.chain_pem += issuer->chain_pem;
   return identity;
-}
-
-void WriteTestFile(const std::string& path, const std::string& content) {
-  const std::string temporary = path + ".new";
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << content;
-    Require(out.good(), "writing a file");
-  }
-  Require(std::rename(temporary.c_str(), path.c_str()) == 0, "renaming a file");
 }
 
 }  // namespace postern

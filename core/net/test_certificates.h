@@ -34,7 +34,4 @@ struct TestCertificateSpec {
 TestIdentity MakeTestCertificate(const TestCertificateSpec& spec,
                                  const TestIdentity* issuer = nullptr);
 
-/// Writes `content` to `path` by way of a rename, as tools that renew certificates do.
-void WriteTestFile(const std::string& path, const std::string& content);
-
 }  // namespace postern

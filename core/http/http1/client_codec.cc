@@ -117,14 +117,13 @@ bool Http1ClientCodec::Step(std::string_view* data) {
 }
 
 bool Http1ClientCodec::ReadHead(std::string_view* data) {
-  const HeadScanner::Result result = scanner_.Scan(*data);
-  const size_t seen = result == HeadScanner::Result::kComplete ? scanner_.end() : data->size();
-  if (result == HeadScanner::Result::kBad || scanner_.begin() != 0 ||
-      seen > limits_->max_head_fields + limits_->max_target) {
+  const size_t window = limits_->max_target + limits_->max_head_fields;
+  const HeadScanner::Result result = scanner_.Scan(data->substr(0, window));
+  if (result == HeadScanner::Result::kIncomplete && data->size() < window) return false;
+  if (result != HeadScanner::Result::kComplete || scanner_.begin() != 0) {
     Fail(ResetReason::kProtocolError);
     return false;
   }
-  if (result == HeadScanner::Result::kIncomplete) return false;
   const size_t end = scanner_.end();
   scanner_.Reset();
   const std::string_view head = data->substr(0, end);

@@ -9,6 +9,9 @@
 namespace postern {
 namespace {
 
+// Method, version and white space of a start line, and empty lines before it.
+constexpr size_t kMaxLineBesidesTarget = 64;
+
 bool IsTargetByte(char c) {
   const auto u = static_cast<unsigned char>(c);
   return u > 0x20 && u < 0x7f && c != '#';
@@ -95,23 +98,21 @@ bool Http1ServerCodec::Step(std::string_view* data) {
 }
 
 bool Http1ServerCodec::ReadHead(std::string_view* data) {
-  const HeadScanner::Result result = scanner_.Scan(*data);
-  // The target and the fields have limits of their own, so that each has its own answer.
-  const size_t line_end = scanner_.start_line_end();
-  if (line_end == 0 && data->size() > limits_->max_target + 64) {
-    Reject(414, "target_size");
-    return false;
-  }
-  if (line_end != 0) {
-    const size_t fields =
-        (result == HeadScanner::Result::kComplete ? scanner_.end() : data->size()) - line_end;
-    if (fields > limits_->max_head_fields + 2) {
-      Reject(431, "head_size");
-      return false;
-    }
-  }
+  // The start line and the fields have limits of their own, so that each has its own answer. Nothing
+  // beyond a limit is looked at, so the answer does not depend on how the bytes were cut.
+  HeadScanner::Result result;
+  size_t line_end;
+  size_t window;
+  do {
+    line_end = scanner_.start_line_end();
+    window = line_end == 0 ? limits_->max_target + kMaxLineBesidesTarget
+                           : line_end + limits_->max_head_fields + 2;
+    result = scanner_.Scan(data->substr(0, window));
+  } while (result == HeadScanner::Result::kIncomplete && line_end != scanner_.start_line_end());
   switch (result) {
     case HeadScanner::Result::kIncomplete:
+      if (data->size() < window) return false;
+      Reject(line_end == 0 ? 414 : 431, line_end == 0 ? "target_size" : "head_size");
       return false;
     case HeadScanner::Result::kBad:
       Reject(400, scanner_.detail());

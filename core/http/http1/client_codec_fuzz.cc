@@ -18,7 +18,7 @@ std::string Run(std::string_view bytes, size_t piece, Method method) {
   limits.max_target = 0;
   limits.max_field_count = 20;
   limits.max_trailer_bytes = 100;
-  StringSink sink;
+  CapturingSink sink;
   SeenClient client;
   BlockPool pool;
   SeenResponse response(&pool);

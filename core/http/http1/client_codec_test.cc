@@ -13,7 +13,7 @@ using std::string_literals::operator""s;
 
 struct Fixture {
   Http1Limits limits;
-  StringSink sink;
+  CapturingSink sink;
   SeenClient client;
   BlockPool pool;
   Http1ClientCodec codec{&sink, &client, &limits};

@@ -27,7 +27,7 @@ std::string Run(std::string_view bytes, size_t piece) {
   limits.max_head_fields = 600;
   limits.max_field_count = 20;
   limits.max_trailer_bytes = 100;
-  StringSink sink;
+  CapturingSink sink;
   SeenServer server;
   server.on_head = AnswerIfEnded;
   server.on_end = Answer;

@@ -23,7 +23,7 @@ void AnswerOk(SeenRequest* request) {
 
 struct Fixture {
   Http1Limits limits;
-  StringSink sink;
+  CapturingSink sink;
   SeenServer server;
   Http1ServerCodec codec{&sink, &server, &limits};
 

@@ -13,7 +13,7 @@
 namespace postern {
 
 /// A sink that keeps what is written; `blocked` plays a peer that takes nothing.
-class StringSink final : public ByteSink {
+class CapturingSink final : public ByteSink {
  public:
   char* Reserve(size_t size) override {
     scratch_.resize(size);

@@ -5,10 +5,10 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "lib/text/concat.h"
@@ -49,6 +49,37 @@ class Scratch {
   std::unique_ptr<char[]>* home_;
   std::unique_ptr<char[]> memory_;
 };
+
+template <typename Print>
+std::string ToText(Print print) {
+  BIO* bio = BIO_new(BIO_s_mem());
+  print(bio);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);
+  std::string text(data, size > 0 ? static_cast<size_t>(size) : 0);
+  BIO_free(bio);
+  return text;
+}
+
+std::string NameText(const X509_NAME* name) {
+  return ToText([name](BIO* bio) { X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253); });
+}
+
+std::string TimeText(const ASN1_TIME* time) {
+  return ToText([time](BIO* bio) { ASN1_TIME_print(bio, time); });
+}
+
+std::string SerialText(const ASN1_INTEGER* serial) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  const unsigned char* bytes = ASN1_STRING_get0_data(serial);
+  for (int i = 0; i < ASN1_STRING_length(serial); ++i) {
+    if (i > 0) text += ':';
+    text += kHex[bytes[i] >> 4];
+    text += kHex[bytes[i] & 15];
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -385,14 +416,17 @@ std::string_view TlsChannel::cipher() const {
 
 bool TlsChannel::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
-std::string TlsChannel::PeerCertificatePem() const {
+std::optional<PeerCertificate> TlsChannel::peer_certificate() const {
   X509* leaf = SSL_get0_peer_certificate(ssl_);
-  if (leaf == nullptr) return {};
-  const std::unique_ptr<BIO, decltype(&BIO_free)> pem(BIO_new(BIO_s_mem()), BIO_free);
-  PEM_write_bio_X509(pem.get(), leaf);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(pem.get(), &data);
-  return std::string(data, size > 0 ? static_cast<size_t>(size) : 0);
+  if (leaf == nullptr) return std::nullopt;
+  return PeerCertificate{
+      .pem = ToText([leaf](BIO* bio) { PEM_write_bio_X509(bio, leaf); }),
+      .subject_dn = NameText(X509_get_subject_name(leaf)),
+      .issuer_dn = NameText(X509_get_issuer_name(leaf)),
+      .serial_number = SerialText(X509_get0_serialNumber(leaf)),
+      .not_before = TimeText(X509_get0_notBefore(leaf)),
+      .not_after = TimeText(X509_get0_notAfter(leaf)),
+  };
 }
 
 }  // namespace postern

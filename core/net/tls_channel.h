@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,17 @@
 typedef struct ssl_st SSL;
 
 namespace postern {
+
+/// What a certificate says about its holder, as `$context.identity.clientCert` shows it
+/// (authorization.md §10).
+struct PeerCertificate {
+  std::string pem;         ///< the leaf alone
+  std::string subject_dn;  ///< RFC 2253: "CN=client,O=Example,C=DE"
+  std::string issuer_dn;
+  std::string serial_number;  ///< lower-case hexadecimal bytes with colons: "a1:00:ff"
+  std::string not_before;     ///< "May 28 12:30:02 2019 GMT", a one-digit day padded with a space
+  std::string not_after;
+};
 
 /// One TLS session without a socket: ciphertext in, plaintext out, and the other way round. Made by
 /// a TlsServerContext or TlsClientContext (tls_context.h) and driven by Connection. Not
@@ -77,8 +89,8 @@ class TlsChannel {
   std::string_view cipher() const;
   /// The session continues an earlier one.
   bool resumed() const;
-  /// The verified certificate of the peer (the leaf alone) in PEM; empty if it showed none.
-  std::string PeerCertificatePem() const;
+  /// The verified certificate of the peer, if it showed one.
+  std::optional<PeerCertificate> peer_certificate() const;
   SSL* ssl() const { return ssl_; }
   /// Why the session failed: UNAUTHENTICATED for a peer without an acceptable certificate,
   /// RESOURCE_EXHAUSTED for a peer above a limit, else UNAVAILABLE. OK if it has not.

@@ -23,8 +23,8 @@ namespace {
 using Result = TlsChannel::Result;
 
 const TestIdentity& ServerIdentity() {
-  static const TestIdentity identity =
-      MakeTestCertificate({.common_name = "server", .subject_alt_names = {"DNS:api.example"}});
+  static const TestIdentity identity = MakeTestCertificate(
+      {.common_name = "server", .subject_alt_names = {"DNS:api.example"}, .serial = 0xa100ff});
   return identity;
 }
 
@@ -186,8 +186,7 @@ TEST_P(TlsChannelTest, HandshakeAgreesOnVersionSuiteAndNames) {
   EXPECT_EQ(server.channel->server_name(), "api.example");
   EXPECT_FALSE(server.channel->resumed());
   EXPECT_TRUE(server.in.empty());
-  EXPECT_EQ(server.channel->PeerCertificatePem(), "");
-  EXPECT_EQ(client.channel->PeerCertificatePem(), ServerIdentity().certificate_pem);
+  EXPECT_FALSE(server.channel->peer_certificate().has_value());
 }
 
 TEST_P(TlsChannelTest, WithoutAlpnNothingIsChosen) {
@@ -439,6 +438,21 @@ TEST(TlsChannel, HandshakeBytesAreBounded) {
   EXPECT_EQ(result, Result::kFailed);
   EXPECT_LE(sent, TlsChannel::kMaxHandshakeBytes + 20000);
   EXPECT_EQ(server.channel->error().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(TlsChannel, PeerCertificateIsShownAsContextVariablesWantIt) {  // authorization.md section 10
+  End client(NewClient());
+  End server(NewServer());
+  client.Start();
+  Exchange(&client, &server);
+  const auto shown = client.channel->peer_certificate();
+  ASSERT_TRUE(shown.has_value());
+  EXPECT_EQ(shown->pem, ServerIdentity().certificate_pem);
+  EXPECT_EQ(shown->subject_dn, "CN=server");
+  EXPECT_EQ(shown->issuer_dn, "CN=server");
+  EXPECT_EQ(shown->serial_number, "a1:00:ff");
+  EXPECT_EQ(shown->not_before.size(), std::string("May 28 12:30:02 2019 GMT").size());
+  EXPECT_TRUE(shown->not_after.ends_with(" GMT")) << shown->not_after;
 }
 
 // A peer that does what TlsChannel would not: OpenSSL between two memory BIOs.

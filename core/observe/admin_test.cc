@@ -1,0 +1,338 @@
+#include "core/observe/admin.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "core/base/log.h"
+#include "core/http/http1/server_codec.h"
+#include "core/observe/admin_stream.h"
+#include "core/observe/exposition_check_test.h"
+
+namespace postern {
+namespace {
+
+using ::testing::HasSubstr;
+
+class AdminTest : public ::testing::Test {
+ protected:
+  AdminTest() : registry_({.workers = 1, .version = "1.0"}), level_(GetLogLevel()) {}
+  ~AdminTest() override { SetLogLevel(level_); }
+
+  AdminHooks Hooks() {
+    AdminHooks hooks;
+    hooks.metrics = &registry_;
+    hooks.readiness = &readiness_;
+    hooks.config = [] { return std::string("{\"active\":1}"); };
+    hooks.clusters = [] { return std::string("[]"); };
+    hooks.drain = [this] { ++drains_; };
+    hooks.quit = [this] { ++quits_; };
+    return hooks;
+  }
+
+  AdminReply Ask(AdminService* service, std::string_view method, std::string_view target,
+                 std::initializer_list<std::pair<std::string_view, std::string_view>> fields = {}) {
+    Arena arena(&pool_);
+    RequestHead head(&arena);
+    head.method = ParseMethod(method);
+    head.method_text = method;
+    head.target = target;
+    for (const auto& [name, value] : fields) head.headers.Add(name, value);
+    return service->Handle(head, 0);
+  }
+  AdminReply Ask(std::string_view method, std::string_view target) {
+    AdminService service(Hooks());
+    return Ask(&service, method, target);
+  }
+
+  static void ExpectJson(const AdminReply& reply) {
+    rapidjson::Document document;
+    EXPECT_FALSE(document.Parse(reply.body).HasParseError()) << reply.body;
+    EXPECT_EQ(reply.content_type, "application/json");
+  }
+
+  void MakeReady() {
+    for (auto condition : {Readiness::Condition::kSnapshot, Readiness::Condition::kListeners,
+                           Readiness::Condition::kWarm}) {
+      readiness_.Set(condition, true);
+    }
+  }
+
+  BlockPool pool_;
+  MetricsRegistry registry_;
+  Readiness readiness_;
+  LogLevel level_;
+  int drains_ = 0;
+  int quits_ = 0;
+};
+
+// ../design/users.md §2 row 9.
+TEST_F(AdminTest, LiveOnlyAsksTheLoops) {
+  EXPECT_EQ(Ask("GET", "/live").status, 200);  // though nothing is ready
+  Dispatcher never_run;
+  LoopWatch loops(nullptr, {.limit_ms = 10});
+  loops.Add(&never_run);
+  loops.Tick();
+  AdminHooks hooks = Hooks();
+  hooks.loops = &loops;
+  AdminService service(std::move(hooks));
+  EXPECT_EQ(Ask(&service, "GET", "/live").status, 200);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const AdminReply reply = Ask(&service, "GET", "/live");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("worker 0 has not turned for"));
+  ExpectJson(reply);
+  loops.Clear();
+}
+
+// ../design/users.md §2 row 10: JSON with reasons.
+TEST_F(AdminTest, ReadySaysWhyNot) {
+  readiness_.Set(Readiness::Condition::kListeners, true);
+  readiness_.Set(Readiness::Condition::kWarm, false, "waiting for \"keys\"");
+  AdminReply reply = Ask("GET", "/ready");
+  EXPECT_EQ(reply.status, 503);
+  ExpectJson(reply);
+  rapidjson::Document document;
+  document.Parse(reply.body);
+  EXPECT_STREQ(document["status"].GetString(), "not_ready");
+  EXPECT_TRUE(document["conditions"]["listeners"].GetBool());
+  EXPECT_FALSE(document["conditions"]["warm"].GetBool());
+  ASSERT_EQ(document["reasons"].Size(), 2u);
+  EXPECT_STREQ(document["reasons"][0].GetString(), "no snapshot is active yet");
+  EXPECT_STREQ(document["reasons"][1].GetString(), "waiting for \"keys\"");
+
+  MakeReady();
+  reply = Ask("GET", "/ready");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body, HasSubstr("\"reasons\":[]"));
+  readiness_.BeginDrain("SIGTERM");
+  reply = Ask("GET", "/ready");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("SIGTERM"));
+}
+
+// ../design/users.md §2 row 8.
+TEST_F(AdminTest, StartupStaysTrue) {
+  EXPECT_EQ(Ask("GET", "/startup").status, 503);
+  EXPECT_EQ(Ask("GET", "/ready?startup=1").status, 503);
+  MakeReady();
+  EXPECT_EQ(Ask("GET", "/startup").status, 200);
+  readiness_.Set(Readiness::Condition::kWarm, false, "again");
+  EXPECT_EQ(Ask("GET", "/startup").status, 200);
+  EXPECT_EQ(Ask("GET", "/ready?startup=1").status, 200);
+  EXPECT_EQ(Ask("GET", "/ready?startup=0").status, 503);
+  EXPECT_EQ(Ask("GET", "/ready").status, 503);
+}
+
+TEST_F(AdminTest, MetricsInBothFormats) {
+  AdminService service(Hooks());
+  AdminReply reply = Ask(&service, "GET", "/metrics");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  CheckExposition(reply.body, ExpositionFormat::kText);
+  reply = Ask(&service, "GET", "/metrics",
+              {{"accept", "text/plain;q=0.5"}, {"accept", "application/openmetrics-text"}});
+  EXPECT_EQ(reply.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CheckExposition(reply.body, ExpositionFormat::kOpenMetrics);
+}
+
+TEST_F(AdminTest, ConfigAndClustersComeFromTheirProviders) {
+  EXPECT_EQ(Ask("GET", "/config").body, "{\"active\":1}");
+  EXPECT_EQ(Ask("GET", "/clusters").body, "[]");
+  AdminService bare({});
+  for (std::string_view path : {"/config", "/clusters", "/metrics", "/ready", "/startup"}) {
+    const AdminReply reply = Ask(&bare, "GET", path);
+    EXPECT_EQ(reply.status, 404) << path;
+    ExpectJson(reply);
+  }
+  EXPECT_EQ(Ask(&bare, "POST", "/drain").status, 404);
+  EXPECT_EQ(Ask(&bare, "POST", "/quit").status, 404);
+}
+
+// ../design/users.md §2 rows 3 and 5.
+TEST_F(AdminTest, DrainAndQuit) {
+  EXPECT_EQ(Ask("POST", "/drain").status, 200);
+  EXPECT_EQ(drains_, 1);
+  EXPECT_EQ(Ask("GET", "/drain").status, 405);
+  EXPECT_EQ(Ask("GET", "/drain?graceful=0").status, 405);
+  EXPECT_EQ(Ask("HEAD", "/drain?graceful").status, 405);
+  EXPECT_EQ(drains_, 1);
+  EXPECT_EQ(Ask("GET", "/drain?graceful").status, 200);
+  EXPECT_EQ(Ask("GET", "/drain?graceful=1").status, 200);
+  EXPECT_EQ(drains_, 3);
+  EXPECT_EQ(Ask("GET", "/quit").status, 405);
+  EXPECT_EQ(quits_, 0);
+  EXPECT_EQ(Ask("POST", "/quit").status, 200);
+  EXPECT_EQ(quits_, 1);
+}
+
+TEST_F(AdminTest, PagesInABrowserChangeNothing) {
+  AdminService service(Hooks());
+  EXPECT_EQ(Ask(&service, "POST", "/quit", {{"Origin", "http://evil.example"}}).status, 403);
+  EXPECT_EQ(Ask(&service, "GET", "/drain?graceful", {{"Sec-Fetch-Site", "cross-site"}}).status,
+            403);
+  EXPECT_EQ(Ask(&service, "POST", "/log?level=off", {{"origin", "null"}}).status, 403);
+  EXPECT_EQ(quits_ + drains_, 0);
+  EXPECT_EQ(Ask(&service, "POST", "/drain", {{"sec-fetch-site", "none"}}).status, 200);
+  EXPECT_EQ(Ask(&service, "GET", "/live", {{"Sec-Fetch-Site", "cross-site"}}).status, 200);
+}
+
+TEST_F(AdminTest, LogLevel) {
+  SetLogLevel(LogLevel::kWarn);
+  EXPECT_EQ(Ask("GET", "/log").body, "{\"level\":\"warn\"}\n");
+  EXPECT_EQ(Ask("POST", "/log?level=error").body, "{\"level\":\"error\"}\n");
+  EXPECT_EQ(GetLogLevel(), LogLevel::kError);
+  EXPECT_EQ(Ask("PUT", "/log?level=off").status, 200);
+  EXPECT_EQ(GetLogLevel(), LogLevel::kOff);
+  for (std::string_view target : {"/log", "/log?level=", "/log?level=loud", "/log?level=debug2"}) {
+    const AdminReply reply = Ask("POST", target);
+    EXPECT_EQ(reply.status, 400) << target;
+    ExpectJson(reply);
+  }
+  const AdminReply reply = Ask("GET", "/log?level=debug");
+  EXPECT_EQ(reply.status, 405);
+  EXPECT_EQ(reply.allow, "POST, PUT");
+  EXPECT_EQ(GetLogLevel(), LogLevel::kOff);
+}
+
+// RFC 9110 §15.5.5, §15.5.6.
+TEST_F(AdminTest, UnknownPathsAndWrongMethods) {
+  for (std::string_view target : {"/nothing", "/live/", "/Live", "", "*", "/livez"}) {
+    const AdminReply reply = Ask("GET", target);
+    EXPECT_EQ(reply.status, 404) << target;
+    ExpectJson(reply);
+  }
+  for (std::string_view path : {"/", "/live", "/ready", "/startup", "/metrics", "/config"}) {
+    const AdminReply reply = Ask("POST", path);
+    EXPECT_EQ(reply.status, 405) << path;
+    EXPECT_EQ(reply.allow, "GET, HEAD");
+    ExpectJson(reply);
+  }
+  EXPECT_EQ(Ask("DELETE", "/log").allow, "GET, HEAD, POST, PUT");
+  EXPECT_EQ(Ask("GET", "/quit").allow, "POST");
+  EXPECT_EQ(Ask("BREW", "/live").status, 405);
+}
+
+TEST_F(AdminTest, TheIndexListsEverything) {
+  const AdminReply reply = Ask("GET", "/");
+  EXPECT_EQ(reply.status, 200);
+  for (std::string_view path : {"/live", "/ready", "/startup", "/metrics", "/config", "/clusters",
+                                "/drain", "/log", "/quit"}) {
+    EXPECT_THAT(reply.body, HasSubstr(std::string(path) + " "));
+  }
+}
+
+// The same through the gateway's own codec, as core/server mounts it.
+class AdminStreamTest : public AdminTest, public ServerCodecEvents, public AdminStream::Owner {
+ protected:
+  class Sink final : public ByteSink {
+   public:
+    char* Reserve(size_t size) override {
+      reserved_.resize(size);
+      return reserved_.data();
+    }
+    void Commit(size_t size) override { Write({reserved_.data(), size}); }
+    void Write(std::string_view bytes) override {
+      written.append(bytes);
+      if (slow) held += bytes.size();
+    }
+    size_t buffered() const override { return held; }
+
+    std::string written;
+    bool slow = false;
+    size_t held = 0;
+
+   private:
+    std::string reserved_;
+  };
+
+  void Start(AdminHooks hooks) {
+    service_ = std::make_unique<AdminService>(std::move(hooks));
+    codec_ = std::make_unique<Http1ServerCodec>(&sink_, this, &limits_);
+  }
+  RequestReceiver* OnNewStream(ServerStream* stream) override {
+    streams_.push_back(
+        std::make_unique<AdminStream>(service_.get(), &dispatcher_, &pool_, stream, this));
+    return streams_.back().get();
+  }
+  void OnRejected(uint16_t, std::string_view) override {}
+  void OnAdminStreamEnded(AdminStream* stream) override {
+    for (auto& one : streams_) {
+      if (one.get() == stream) {
+        dispatcher_.DeferDelete(std::move(one));
+        std::erase(streams_, nullptr);
+        ++ended_;
+        return;
+      }
+    }
+    ADD_FAILURE() << "ended twice";
+  }
+
+  Dispatcher dispatcher_;
+  Http1Limits limits_;
+  Sink sink_;
+  std::unique_ptr<AdminService> service_;
+  std::unique_ptr<Http1ServerCodec> codec_;
+  std::vector<std::unique_ptr<AdminStream>> streams_;
+  int ended_ = 0;
+};
+
+TEST_F(AdminStreamTest, AnswersPipelinedRequests) {
+  Start(Hooks());
+  codec_->OnData(
+      "GET /config HTTP/1.1\r\nHost: a\r\n\r\n"
+      "HEAD /config HTTP/1.1\r\nHost: a\r\n\r\n"
+      "POST /live HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+      "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+      0);
+  EXPECT_EQ(ended_, 4);
+  EXPECT_TRUE(streams_.empty());
+  const std::string& out = sink_.written;
+  EXPECT_EQ(out.find("HTTP/1.1 200 OK\r\n"), 0u);
+  EXPECT_THAT(out, HasSubstr("content-type: application/json\r\n"));
+  EXPECT_THAT(out, HasSubstr("cache-control: no-store\r\n"));
+  EXPECT_THAT(out, HasSubstr("\r\n\r\n{\"active\":1}HTTP/1.1 200 OK\r\n"));
+  // HEAD announces the length and sends nothing.
+  EXPECT_THAT(out, HasSubstr("Content-Length: 12\r\nConnection: keep-alive\r\n"
+                             "cache-control: no-store\r\n\r\nHTTP/1.1 405"));
+  EXPECT_THAT(out, HasSubstr("allow: GET, HEAD\r\n"));
+  EXPECT_THAT(out, HasSubstr("HTTP/1.1 404 "));
+}
+
+TEST_F(AdminStreamTest, SendsNoFasterThanTheClientReads) {
+  AdminHooks hooks = Hooks();
+  const std::string large = [] {
+    std::string text;
+    for (int i = 0; i < 50000; ++i) text += std::to_string(i) + ",";
+    return text;
+  }();
+  hooks.config = [&] { return large; };
+  Start(std::move(hooks));
+  sink_.slow = true;
+  codec_->OnData("GET /config HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+  int rounds = 0;
+  while (ended_ == 0 && ++rounds < 1000) {
+    EXPECT_LE(sink_.held, 64 * 1024u);
+    sink_.held = 0;
+    codec_->OnSinkWritable();
+  }
+  EXPECT_GT(rounds, 5);
+  EXPECT_EQ(sink_.written.substr(sink_.written.find("\r\n\r\n") + 4), large);
+}
+
+TEST_F(AdminStreamTest, EndsWithItsConnection) {
+  Start(Hooks());
+  sink_.slow = true;
+  sink_.held = 1;
+  codec_->OnData("GET /config HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+  EXPECT_EQ(ended_, 0);
+  codec_->OnConnectionLost();
+  EXPECT_EQ(ended_, 1);
+}
+
+}  // namespace
+}  // namespace postern

@@ -13,6 +13,9 @@ struct HeaderField {
   std::string_view name;  ///< as the sender spelled it; HTTP/2 names are lower-case
   std::string_view value;
   HeaderId id;
+  /// The sender asked that no compression remembers it, and so must whoever passes it on by HPACK
+  /// (RFC 7541 §6.2.3).
+  bool never_indexed = false;
 };
 
 /// The end-to-end fields of a message, in the order received. Hop-by-hop fields (RFC 9110 §7.6.1)

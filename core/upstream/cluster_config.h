@@ -133,17 +133,11 @@ struct SigningConfig {
   }
 };
 
-/// Bounds of HTTP/2 connections.
+/// Bounds of HTTP/2 connections; 0 leaves one to Http2ClientOptions().
 struct UpstreamHttp2Config {
   uint32_t max_concurrent_streams = 100;  ///< on one connection, if the peer allows as many
-  uint32_t initial_stream_window = 65535;
-  uint32_t initial_connection_window = 1 << 20;
-  uint32_t max_frame_bytes = 16384;
-  uint32_t header_table_bytes = 4096;
-  uint32_t max_resets_per_second = 100;
-  uint32_t max_control_frames_per_second = 100;
-  uint32_t ping_interval_ms = 0;
-  uint32_t ping_timeout_ms = 20000;
+  uint32_t initial_stream_window = 0;
+  uint32_t connection_window = 0;
 
   bool operator==(const UpstreamHttp2Config&) const = default;
 };

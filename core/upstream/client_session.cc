@@ -1,0 +1,218 @@
+#include "core/upstream/client_session.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/http/http1/client_codec.h"
+
+namespace postern {
+namespace {
+
+struct ConnectError {
+  int error = 0;
+  std::string_view detail;
+};
+
+// A non-blocking socket on its way to `address`, or -1.
+int StartConnecting(const Address& address, ConnectError* error) {
+  sockaddr_storage storage;
+  const socklen_t size = address.ToSockaddr(&storage);
+  const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    *error = {errno, "socket"};
+    return -1;
+  }
+  if (address.is_ip()) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&storage), size) != 0 &&
+      errno != EINPROGRESS) {
+    *error = {errno, "connect"};
+    ::close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+}  // namespace
+
+ClientSession::ClientSession(const SessionSettings* settings, const Address& address,
+                             const std::string& server_name, SessionOwner* owner)
+    : settings_(settings),
+      owner_(owner),
+      address_(address),
+      server_name_(server_name),
+      connect_timer_(
+          settings->net->dispatcher->timers(),
+          [](void* arg) {
+            static_cast<ClientSession*>(arg)->Finish(UpstreamFailure::kConnectTimeout,
+                                                     "connect_timeout");
+          },
+          this),
+      started_ms_(settings->net->dispatcher->NowMs()) {
+  Connect();
+}
+
+ClientSession::~ClientSession() = default;
+
+void ClientSession::Connect() {
+  ConnectError error;
+  const int fd = StartConnecting(address_, &error);
+  std::unique_ptr<TlsChannel> tls;
+  if (fd < 0) {
+    failure_ = UpstreamFailure::kConnectFailed;
+    failure_detail_ = error.detail;
+    settings_->net->dispatcher->AtEndOfIteration(this);
+    return;
+  }
+  connection_ = std::make_unique<Connection>(settings_->net, fd, /*connecting=*/true,
+                                             std::move(tls), static_cast<ConnectionEvents*>(this));
+  connect_timer_.Start(settings_->config->connect_timeout_ms);
+}
+
+void ClientSession::OnConnected() {
+  connect_timer_.Cancel();
+  connect_ms_ = static_cast<uint32_t>(settings_->net->dispatcher->NowMs() - started_ms_);
+  Scope scope(this);
+  StartCodec();
+  owner_->OnSessionReady(this);
+}
+
+void ClientSession::StartCodec() {
+  codec_ = std::make_unique<Http1ClientCodec>(
+      connection_.get(), static_cast<ClientCodecEvents*>(this), &settings_->http1);
+}
+
+ClientStream* ClientSession::Begin(ResponseReceiver* receiver) {
+  ClientStream* stream = codec_->NewStream(receiver);
+  if (stream == nullptr) return nullptr;
+  ++served_;
+  changed_ = true;
+  const uint32_t most = settings_->config->max_requests_per_connection;
+  if ((most != 0 && served_ >= most) || settings_->config->idle_timeout_ms == 0) retiring_ = true;
+  return stream;
+}
+
+size_t ClientSession::room() const {
+  if (codec_ == nullptr || closed_ || retiring_) return 0;
+  size_t room = codec_->capacity();
+  if (const uint32_t most = settings_->config->max_requests_per_connection; most != 0) {
+    room = std::min<size_t>(room, most - served_);
+  }
+  return room;
+}
+
+void ClientSession::Retire() {
+  if (closed_ || retiring_) return;
+  Scope scope(this);
+  retiring_ = true;
+  changed_ = true;
+}
+
+void ClientSession::Close() {
+  Scope scope(this);
+  retiring_ = true;
+  close_asked_ = true;
+}
+
+void ClientSession::Abandon() {
+  closed_ = true;
+  connect_timer_.Cancel();
+  EndOfIteration::Unlink();
+  if (connection_ != nullptr) connection_->Close();
+}
+
+void ClientSession::Update() {
+  if (closed_) return;
+  if (close_asked_) {
+    Finish(UpstreamFailure::kNone, "closed");
+    return;
+  }
+  if (codec_ != nullptr) {
+    if (codec_->Done() || (retiring_ && codec_->active_streams() == 0)) {
+      Finish(UpstreamFailure::kNone, "done");
+      return;
+    }
+    connection_->SetReading(codec_->ReadWanted());
+  } else if (retiring_) {
+    Finish(UpstreamFailure::kConnectFailed, "retired");
+    return;
+  }
+  if (changed_) {
+    changed_ = false;
+    owner_->OnSessionChanged(this);
+  }
+}
+
+void ClientSession::Finish(UpstreamFailure why, std::string_view detail) {
+  if (closed_) return;
+  closed_ = true;
+  connect_timer_.Cancel();
+  EndOfIteration::Unlink();
+  if (connection_ != nullptr) {
+    connection_->Flush();  // a GOAWAY
+    connection_->Close();
+  }
+  owner_->OnSessionChanged(this);  // room() is zero: nobody takes this session any more
+  if (codec_ != nullptr) codec_->OnConnectionLost();
+  owner_->OnSessionClosed(this, why, detail);
+}
+
+void ClientSession::OnData(std::string_view data) {
+  Scope scope(this);
+  codec_->OnData(data, settings_->net->dispatcher->NowMs());
+}
+
+void ClientSession::OnPeerClosed() {
+  if (codec_ == nullptr) {
+    Finish(UpstreamFailure::kConnectFailed, "closed_by_peer");
+    return;
+  }
+  Scope scope(this);
+  codec_->OnPeerClosed();
+}
+
+void ClientSession::OnClosed(const absl::Status& why) {
+  if (codec_ != nullptr) {
+    Finish(UpstreamFailure::kNone, "closed_by_peer");
+    return;
+  }
+  const std::string_view text(why.message().data(), why.message().size());
+  // Behind a connect() that worked, only TLS stands between the socket and its use.
+  const bool tls = connection_->tls() != nullptr && !text.starts_with("connect");
+  if (LogEnabled(LogLevel::kDebug)) {
+    Log(LogLevel::kDebug, "upstream_connect_failed",
+        {{"cluster", settings_->config->name}, {"endpoint", address_.ToString()}, {"why", text}});
+  }
+  Finish(tls ? UpstreamFailure::kTlsFailed : UpstreamFailure::kConnectFailed,
+         tls ? "tls" : "connect");
+}
+
+void ClientSession::OnWritable() {
+  if (codec_ == nullptr) return;
+  Scope scope(this);
+  codec_->OnSinkWritable();
+}
+
+void ClientSession::OnCapacityChanged() {
+  changed_ = true;
+  if (depth_ == 0) settings_->net->dispatcher->AtEndOfIteration(this);
+}
+
+void ClientSession::OnEndOfIteration() {
+  if (failure_ != UpstreamFailure::kNone) {
+    Finish(failure_, failure_detail_);
+    return;
+  }
+  Update();
+}
+
+}  // namespace postern

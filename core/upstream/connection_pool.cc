@@ -1,0 +1,219 @@
+#include "core/upstream/connection_pool.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace postern {
+
+ConnectionPool::ConnectionPool(const SessionSettings* settings, PoolLimits* limits,
+                               const Address& address, std::string server_name)
+    : settings_(settings),
+      limits_(limits),
+      address_(address),
+      server_name_(std::move(server_name)) {
+  const ClusterConfig& config = *settings->config;
+  if (config.protocol == UpstreamProtocol::kHttp2) version_ = Version::kHttp2;
+  if (config.protocol == UpstreamProtocol::kHttp1 || config.tls.context == nullptr) {
+    if (version_ == Version::kUnknown) version_ = Version::kHttp1;
+  }
+}
+
+ConnectionPool::~ConnectionPool() {
+  for (auto& list : lists_) {
+    while (ClientSession* session = list.PopFront()) {
+      session->Abandon();
+      limits_->ConnectionClosed();
+      settings_->net->dispatcher->DeferDelete(std::unique_ptr<Deferred>(session));
+    }
+  }
+  if (idle_count_ != 0) limits_->IdleChanged(-static_cast<int>(idle_count_));
+  while (waiters_.PopFront() != nullptr) limits_->PendEnded();
+}
+
+ConnectionPool::Result ConnectionPool::Acquire(PoolWaiter* waiter, Wish wish,
+                                               ClientSession** session) {
+  // Who waits already goes first, unless only those wait who want no old connection.
+  if (ClientSession* found = Find(wish); found != nullptr) {
+    *session = found;
+    return Result::kReady;
+  }
+  if (!limits_->TryPend()) return Result::kOverflow;
+  waiter->fresh_ = wish.fresh;
+  waiters_.PushBack(waiter);
+  ++waiting_;
+  OpenAsNeeded();
+  return Result::kQueued;
+}
+
+void ConnectionPool::Cancel(PoolWaiter* waiter) {
+  if (!waiter->linked()) return;
+  waiter->Unlink();
+  --waiting_;
+  limits_->PendEnded();
+  if (empty()) limits_->PoolEmpty();
+}
+
+ClientSession* ConnectionPool::Find(Wish wish) {
+  // A connection in use is alive.
+  if (ClientSession* session = lists_[kPartial].Front(); session != nullptr) return session;
+  if (wish.fresh) return nullptr;
+  while (ClientSession* session = lists_[kIdle].Front()) {
+    if (!wish.checked || !session->reused() || session->LooksAlive()) return session;
+    CloseIdleOne(session);
+  }
+  return nullptr;
+}
+
+size_t ConnectionPool::ExpectedRoom() const {
+  if (version_ == Version::kHttp1) return 1;
+  // Until the first connection has said what it speaks, the others wait for it.
+  return std::max<size_t>(settings_->config->http2.max_concurrent_streams, 1);
+}
+
+void ConnectionPool::OpenAsNeeded() {
+  while (waiting_ > connecting_ * ExpectedRoom()) {
+    if (version_ == Version::kUnknown && connecting_ > 0) return;
+    if (!limits_->TryOpenConnection()) return;
+    auto* session = new ClientSession(settings_, address_, server_name_, this);
+    session->list = kConnecting;
+    lists_[kConnecting].PushBack(session);
+    ++sessions_;
+    ++connecting_;
+  }
+}
+
+ConnectionPool::List ConnectionPool::ListFor(const ClientSession* session) const {
+  if (session->room() == 0) return kFull;
+  return session->active() == 0 ? kIdle : kPartial;
+}
+
+void ConnectionPool::Move(ClientSession* session, List to) {
+  const auto from = static_cast<List>(session->list);
+  if (from == to) return;
+  if (from == kConnecting) --connecting_;
+  if (from == kIdle) {
+    --idle_count_;
+    limits_->IdleChanged(-1);
+  }
+  session->list = to;
+  lists_[to].PushFront(session);
+  if (to == kIdle) {
+    session->idle_since_ms = settings_->net->dispatcher->NowMs();
+    ++idle_count_;
+    limits_->IdleChanged(1);
+  }
+}
+
+void ConnectionPool::OnSessionReady(ClientSession* session) {
+  version_ = session->http2() ? Version::kHttp2 : Version::kHttp1;
+  limits_->Connected(session->connect_ms());
+  Move(session, ListFor(session));
+  Serve();
+  OpenAsNeeded();
+  if (draining_ && waiting_ == 0) session->Retire();
+}
+
+void ConnectionPool::OnSessionChanged(ClientSession* session) {
+  // A session that has ended before it was ready is accounted for when it has closed.
+  if (session->list == kConnecting) return;
+  Move(session, ListFor(session));
+  if (session->list == kFull) return;
+  Serve();
+  if (draining_ && waiting_ == 0 && session->list == kIdle) session->Retire();
+}
+
+void ConnectionPool::Serve() {
+  // Beginning an exchange changes its session, which comes back here.
+  if (serving_) return;
+  serving_ = true;
+  const uint64_t now = settings_->net->dispatcher->NowMs();
+  while (waiting_ > 0) {
+    ClientSession* session = lists_[kPartial].Front();
+    if (session == nullptr) session = lists_[kIdle].Front();
+    if (session == nullptr) break;
+    // One that has just ended an exchange is as good as new.
+    if (waiters_.Front()->fresh_ && session->list == kIdle && session->reused() &&
+        session->idle_since_ms != now) {
+      break;
+    }
+    PoolWaiter* waiter = waiters_.PopFront();
+    --waiting_;
+    limits_->PendEnded();
+    waiter->OnSession(session);
+    if (session->list != kFull && session->list != kConnecting) Move(session, ListFor(session));
+  }
+  serving_ = false;
+}
+
+void ConnectionPool::OnSessionClosed(ClientSession* session, UpstreamFailure why,
+                                     std::string_view detail) {
+  const bool failed = session->list == kConnecting;
+  if (failed) {
+    --connecting_;
+    // What it would have spoken is unknown again where ALPN decides.
+  } else if (session->list == kIdle) {
+    --idle_count_;
+    limits_->IdleChanged(-1);
+  }
+  session->list = kListCount;
+  session->ListNode<ClientSession>::Unlink();
+  --sessions_;
+  limits_->ConnectionClosed();
+  settings_->net->dispatcher->DeferDelete(std::unique_ptr<Deferred>(session));
+  if (failed) {
+    limits_->ConnectFailed(why);
+    // As many as it was to carry; they may come back at once, behind the others.
+    IntrusiveList<PoolWaiter> victims;
+    const size_t count = std::min(waiting_, ExpectedRoom());
+    for (size_t i = 0; i < count; ++i) {
+      victims.PushBack(waiters_.PopFront());
+      --waiting_;
+      limits_->PendEnded();
+    }
+    while (PoolWaiter* waiter = victims.PopFront()) waiter->OnNoSession(why, detail);
+  }
+  OpenAsNeeded();
+  if (empty()) limits_->PoolEmpty();
+}
+
+void ConnectionPool::Drain() {
+  draining_ = true;
+  CloseIdle();
+  for (List list : {kPartial, kFull}) {
+    ClientSession* session = lists_[list].Front();
+    while (session != nullptr) {
+      ClientSession* next = lists_[list].Next(session);
+      if (waiting_ == 0) session->Retire();
+      session = next;
+    }
+  }
+  while (waiting_ == 0 && !lists_[kConnecting].empty()) lists_[kConnecting].Front()->Close();
+  if (empty()) limits_->PoolEmpty();
+}
+
+void ConnectionPool::CloseIdle() {
+  while (ClientSession* session = lists_[kIdle].Front()) CloseIdleOne(session);
+}
+
+void ConnectionPool::CloseIdleOne(ClientSession* session) {
+  Move(session, kFull);
+  session->Close();
+}
+
+uint64_t ConnectionPool::CloseIdleSince(uint64_t before_ms) {
+  while (ClientSession* session = lists_[kIdle].Back()) {
+    if (session->idle_since_ms > before_ms) return session->idle_since_ms;
+    CloseIdleOne(session);
+  }
+  return UINT64_MAX;
+}
+
+bool ConnectionPool::EvictIdle() {
+  ClientSession* session = lists_[kIdle].Back();
+  if (session == nullptr) return false;
+  CloseIdleOne(session);
+  return true;
+}
+
+}  // namespace postern

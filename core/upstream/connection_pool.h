@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/base/intrusive_list.h"
+#include "core/net/address.h"
+#include "core/upstream/client_session.h"
+#include "core/upstream/upstream_failure.h"
+
+namespace postern {
+
+/// Who waits for a connection. Leaves the queue by ConnectionPool::Cancel().
+class PoolWaiter : public ListNode<PoolWaiter> {
+ public:
+  /// `session` has room for it; it begins its exchange at once or leaves the room to the next. No
+  /// longer queued.
+  virtual void OnSession(ClientSession* session) = 0;
+  /// A connection that was made for it failed. No longer queued.
+  virtual void OnNoSession(UpstreamFailure why, std::string_view detail) = 0;
+
+ protected:
+  ~PoolWaiter() = default;
+
+ private:
+  friend class ConnectionPool;
+  bool fresh_ = false;
+};
+
+/// What a pool asks of its cluster: bounds and counts over all pools and workers.
+class PoolLimits {
+ public:
+  /// One more connection may be opened (and is counted).
+  virtual bool TryOpenConnection() = 0;
+  virtual void ConnectionClosed() = 0;
+  /// One more request may wait (and is counted).
+  virtual bool TryPend() = 0;
+  virtual void PendEnded() = 0;
+  /// Connections without an exchange, `change` more or less.
+  virtual void IdleChanged(int change) = 0;
+  /// A connection is usable after so long, or is not.
+  virtual void Connected(uint64_t ms) = 0;
+  virtual void ConnectFailed(UpstreamFailure why) = 0;
+  /// The pool is empty: neither sessions nor waiters are left.
+  virtual void PoolEmpty() = 0;
+
+ protected:
+  ~PoolLimits() = default;
+};
+
+/// The connections of one worker to one endpoint. Those that served last are used first, so that
+/// what a lull does not need grows old and closes. HTTP/1.1 connections carry one exchange at a
+/// time, HTTP/2 ones as many as they have room for. Not thread-safe.
+class ConnectionPool final : private SessionOwner {
+ public:
+  /// `settings` and `limits` outlive the pool. `server_name` is for TLS.
+  ConnectionPool(const SessionSettings* settings, PoolLimits* limits, const Address& address,
+                 std::string server_name);
+  ~ConnectionPool();
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+
+  struct Wish {
+    /// Not on a connection that lay idle: one of them has just turned out dead.
+    bool fresh = false;
+    /// A connection that lay idle must show at the socket that it is not closed yet.
+    bool checked = false;
+  };
+  enum class Result : uint8_t { kReady, kQueued, kOverflow };
+
+  /// kReady: `*session` has room, and nothing was queued. kQueued: `waiter` hears later, from the
+  /// loop. kOverflow: too many wait.
+  Result Acquire(PoolWaiter* waiter, Wish wish, ClientSession** session);
+  /// Takes a queued waiter out.
+  void Cancel(PoolWaiter* waiter);
+
+  /// No new requests will come: idle connections close now, the others after their exchanges.
+  void Drain();
+  /// Closes the connections without an exchange; those under way are left.
+  void CloseIdle();
+  /// Closes what has been idle since before `before_ms`. Returns since when the oldest idle
+  /// connection that is left has been so, or UINT64_MAX.
+  uint64_t CloseIdleSince(uint64_t before_ms);
+  /// Closes the connection that has been idle longest, to make room. False if none is idle.
+  bool EvictIdle();
+
+  bool empty() const { return sessions_ == 0 && waiting_ == 0; }
+  size_t sessions() const { return sessions_; }
+  size_t idle() const { return idle_count_; }
+  size_t waiting() const { return waiting_; }
+  const Address& address() const { return address_; }
+  const std::string& server_name() const { return server_name_; }
+
+ private:
+  enum List : uint8_t { kConnecting, kIdle, kPartial, kFull, kListCount };
+
+  // SessionOwner.
+  void OnSessionReady(ClientSession* session) override;
+  void OnSessionChanged(ClientSession* session) override;
+  void OnSessionClosed(ClientSession* session, UpstreamFailure why,
+                       std::string_view detail) override;
+
+  void Move(ClientSession* session, List to);
+  void CloseIdleOne(ClientSession* session);
+  List ListFor(const ClientSession* session) const;
+  ClientSession* Find(Wish wish);
+  void OpenAsNeeded();
+  void Serve();
+  /// Exchanges that a connection under way is expected to carry.
+  size_t ExpectedRoom() const;
+
+  const SessionSettings* settings_;
+  PoolLimits* limits_;
+  Address address_;
+  std::string server_name_;
+  IntrusiveList<ClientSession> lists_[kListCount];
+  IntrusiveList<PoolWaiter> waiters_;
+  size_t sessions_ = 0;
+  size_t connecting_ = 0;
+  size_t idle_count_ = 0;
+  size_t waiting_ = 0;
+  bool draining_ = false;
+  bool serving_ = false;
+  enum class Version : uint8_t { kUnknown, kHttp1, kHttp2 } version_ = Version::kUnknown;
+};
+
+}  // namespace postern

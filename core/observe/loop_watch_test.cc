@@ -55,13 +55,13 @@ TEST(LoopWatchTest, AnIdleLoopIsNotStalled) {
 }
 
 TEST(LoopWatchTest, ALoopThatHangsIsStalledUntilItTurnsAgain) {
+  std::atomic<bool> hanging{false};
+  std::atomic<bool> release{false};
   Loop good;
   Loop bad;
   LoopWatch watch(nullptr, {.limit_ms = 50});
   watch.Add(good.dispatcher());
   watch.Add(bad.dispatcher());
-  std::atomic<bool> hanging{false};
-  std::atomic<bool> release{false};
   bad.dispatcher()->Post([&] {
     hanging = true;
     while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -102,8 +102,8 @@ TEST(LoopWatchTest, AsksByItselfOnItsOwnLoop) {
 }
 
 TEST(LoopWatchTest, APingMayOutliveTheWatch) {
-  Loop worker;
   std::atomic<bool> release{false};
+  Loop worker;
   worker.dispatcher()->Post([&] {
     while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   });

@@ -7,7 +7,7 @@
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 #include "lib/text/percent.h"
-#include "lib/text/stage_variables.h"
+#include "lib/template/stage_variables.h"
 #include "lib/text/uri.h"
 
 namespace postern {
@@ -202,6 +202,9 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
   if (!target.connection_id().empty()) {
     ConsumePrefix(origin, Concat(target.connection_id(), "|"));
   }
+  if (!target.server_name_to_verify().empty()) {
+    ConsumeSuffix(origin, Concat("|", target.server_name_to_verify()));
+  }
   if (target.insecure_skip_verification()) ConsumeSuffix(origin, "|insecure");
 
   const std::string expanded = Expand(origin, stage);
@@ -216,9 +219,10 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
   }
   if (!problem.empty()) {
     const std::vector<std::string> unknown = UnknownVariables(origin, stage);
-    bound.binding.set_problem(Concat("\"", expanded, "\" is no endpoint: ", problem,
-                                     unknown.empty() ? "" : "; no value for stage variable ",
-                                     Join(unknown, ", ")));
+    bound.binding.set_problem(!unknown.empty()
+                                  ? Concat("no value for the stage variable ", Join(unknown, ", "),
+                                           " (--var ", unknown.front(), "=VALUE)")
+                                  : Concat("\"", expanded, "\": ", problem));
     return bound;
   }
 

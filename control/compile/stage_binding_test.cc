@@ -56,7 +56,7 @@ TEST(BindUpstream, SaysWhyNothingCanBeReached) {
   const BoundUpstream bound = BindUpstream(Target("https://${stageVariables.backend}"), {});
   EXPECT_FALSE(bound.cluster);
   EXPECT_EQ(bound.binding.cluster(), "");
-  EXPECT_THAT(bound.binding.problem(), HasSubstr("no value for stage variable backend"));
+  EXPECT_THAT(bound.binding.problem(), HasSubstr("no value for the stage variable backend"));
   EXPECT_THAT(BindUpstream(Target("http://${stageVariables.b}"),
                            WithVariables({{"b", "host/path?query=1"}}))
                   .binding.problem(),

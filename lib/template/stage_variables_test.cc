@@ -1,4 +1,4 @@
-#include "lib/text/stage_variables.h"
+#include "lib/template/stage_variables.h"
 
 #include <map>
 #include <string>

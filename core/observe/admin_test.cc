@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
-#include <memory>
+#include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "core/base/arena.h"
 #include "core/base/log.h"
-#include "core/http/http1/server_codec.h"
-#include "core/observe/admin_stream.h"
 #include "core/observe/exposition_check_test.h"
 
 namespace postern {
@@ -224,114 +224,6 @@ TEST_F(AdminTest, TheIndexListsEverything) {
                                 "/drain", "/log", "/quit"}) {
     EXPECT_THAT(reply.body, HasSubstr(std::string(path) + " "));
   }
-}
-
-// The same through the gateway's own codec, as core/server mounts it.
-class AdminStreamTest : public AdminTest, public ServerCodecEvents, public AdminStream::Owner {
- protected:
-  class Sink final : public ByteSink {
-   public:
-    char* Reserve(size_t size) override {
-      reserved_.resize(size);
-      return reserved_.data();
-    }
-    void Commit(size_t size) override { Write({reserved_.data(), size}); }
-    void Write(std::string_view bytes) override {
-      written.append(bytes);
-      if (slow) held += bytes.size();
-    }
-    size_t buffered() const override { return held; }
-
-    std::string written;
-    bool slow = false;
-    size_t held = 0;
-
-   private:
-    std::string reserved_;
-  };
-
-  void Start(AdminHooks hooks) {
-    service_ = std::make_unique<AdminService>(std::move(hooks));
-    codec_ = std::make_unique<Http1ServerCodec>(&sink_, this, &limits_);
-  }
-  RequestReceiver* OnNewStream(ServerStream* stream) override {
-    streams_.push_back(
-        std::make_unique<AdminStream>(service_.get(), &dispatcher_, &pool_, stream, this));
-    return streams_.back().get();
-  }
-  void OnRejected(uint16_t, std::string_view) override {}
-  void OnAdminStreamEnded(AdminStream* stream) override {
-    for (auto& one : streams_) {
-      if (one.get() == stream) {
-        dispatcher_.DeferDelete(std::move(one));
-        std::erase(streams_, nullptr);
-        ++ended_;
-        return;
-      }
-    }
-    ADD_FAILURE() << "ended twice";
-  }
-
-  Dispatcher dispatcher_;
-  Http1Limits limits_;
-  Sink sink_;
-  std::unique_ptr<AdminService> service_;
-  std::unique_ptr<Http1ServerCodec> codec_;
-  std::vector<std::unique_ptr<AdminStream>> streams_;
-  int ended_ = 0;
-};
-
-TEST_F(AdminStreamTest, AnswersPipelinedRequests) {
-  Start(Hooks());
-  codec_->OnData(
-      "GET /config HTTP/1.1\r\nHost: a\r\n\r\n"
-      "HEAD /config HTTP/1.1\r\nHost: a\r\n\r\n"
-      "POST /live HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-      "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
-      0);
-  EXPECT_EQ(ended_, 4);
-  EXPECT_TRUE(streams_.empty());
-  const std::string& out = sink_.written;
-  EXPECT_EQ(out.find("HTTP/1.1 200 OK\r\n"), 0u);
-  EXPECT_THAT(out, HasSubstr("content-type: application/json\r\n"));
-  EXPECT_THAT(out, HasSubstr("cache-control: no-store\r\n"));
-  EXPECT_THAT(out, HasSubstr("\r\n\r\n{\"active\":1}HTTP/1.1 200 OK\r\n"));
-  // HEAD announces the length and sends nothing.
-  EXPECT_THAT(out, HasSubstr("Content-Length: 12\r\nConnection: keep-alive\r\n"
-                             "cache-control: no-store\r\n\r\nHTTP/1.1 405"));
-  EXPECT_THAT(out, HasSubstr("allow: GET, HEAD\r\n"));
-  EXPECT_THAT(out, HasSubstr("HTTP/1.1 404 "));
-}
-
-TEST_F(AdminStreamTest, SendsNoFasterThanTheClientReads) {
-  AdminHooks hooks = Hooks();
-  const std::string large = [] {
-    std::string text;
-    for (int i = 0; i < 50000; ++i) text += std::to_string(i) + ",";
-    return text;
-  }();
-  hooks.config = [&] { return large; };
-  Start(std::move(hooks));
-  sink_.slow = true;
-  codec_->OnData("GET /config HTTP/1.1\r\nHost: a\r\n\r\n", 0);
-  int rounds = 0;
-  while (ended_ == 0 && ++rounds < 1000) {
-    EXPECT_LE(sink_.held, 64 * 1024u);
-    sink_.held = 0;
-    codec_->OnSinkWritable();
-  }
-  EXPECT_GT(rounds, 5);
-  EXPECT_EQ(sink_.written.substr(sink_.written.find("\r\n\r\n") + 4), large);
-}
-
-TEST_F(AdminStreamTest, EndsWithItsConnection) {
-  Start(Hooks());
-  sink_.slow = true;
-  sink_.held = 1;
-  codec_->OnData("GET /config HTTP/1.1\r\nHost: a\r\n\r\n", 0);
-  EXPECT_EQ(ended_, 0);
-  codec_->OnConnectionLost();
-  EXPECT_EQ(ended_, 1);
 }
 
 }  // namespace

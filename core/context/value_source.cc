@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "core/context/arena_sink.h"
-#include "lib/text/percent.h"
-#include "lib/text/query_string.h"
 #include "lib/text/utf8.h"
 
 namespace postern {

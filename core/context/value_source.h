@@ -8,6 +8,8 @@
 #include "core/context/request_context.h"
 #include "core/context/variables.h"
 #include "core/http/header_id.h"
+#include "lib/text/percent.h"
+#include "lib/text/query_string.h"
 
 namespace postern {
 
@@ -53,6 +55,18 @@ std::string_view LastQueryValue(std::string_view query, std::string_view name, A
 
 /// Decodes one name or value of a query; a view of it where nothing changes.
 std::string_view DecodeQueryText(std::string_view text, Arena* arena);
+
+/// Calls `visit` with every decoded value of query parameter `name`, in order.
+template <typename Visit>
+void ForEachQueryValue(std::string_view query, std::string_view name, Arena* arena, Visit visit) {
+  QueryScanner scanner(query);
+  while (const auto field = scanner.Next()) {
+    if (field->name == name ||
+        (NeedsFormDecoding(field->name) && DecodeQueryText(field->name, arena) == name)) {
+      visit(DecodeQueryText(field->value, arena));
+    }
+  }
+}
 
 /// Last value of header `name`, as mappings see it: names are compared by case (rest-api.md §6.2),
 /// but for HTTP/2, where every name is lower-case. Null data if there is none.

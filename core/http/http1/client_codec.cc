@@ -88,7 +88,7 @@ bool Http1ClientCodec::Step(std::string_view* data) {
         Arena* arena = receiver_->response_head()->headers.arena();
         HeaderMap trailers(arena);
         FramingFields framing;
-        if (!ParseFields(arena->Copy(chunks_.trailer_block()), FieldSection::kTrailers,
+        if (!ParseFields(arena->Copy(chunks_.trailer_block()), FieldKind::kTrailers,
                          limits_->max_field_count, &trailers, &framing)
                  .empty()) {
           Fail(ResetReason::kProtocolError);
@@ -160,7 +160,7 @@ bool Http1ClientCodec::StartResponse(std::string_view head_bytes) {
   FramingFields framing;
   head->headers.Clear();
   if (!ParseStatusLine(bytes.substr(0, line_end), head).empty() ||
-      !ParseFields(bytes.substr(line_end + 2), FieldSection::kResponse, limits_->max_field_count,
+      !ParseFields(bytes.substr(line_end + 2), FieldKind::kResponse, limits_->max_field_count,
                    &head->headers, &framing)
            .empty()) {
     Fail(ResetReason::kProtocolError);

@@ -9,7 +9,7 @@ namespace {
 
 // What the callbacks work on; llhttp_t::data points here.
 struct Parse {
-  FieldSection section;
+  FieldKind section;
   size_t max_count;
   size_t count = 0;
   HeaderMap* headers;
@@ -98,7 +98,7 @@ std::string_view OnField(Parse* parse) {
   const std::string_view value = Trim(parse->value);
   FramingFields* framing = parse->framing;
   const HeaderId id = LookupHeader(name);
-  if (parse->section == FieldSection::kTrailers) {
+  if (parse->section == FieldKind::kTrailers) {
     switch (id) {
       case HeaderId::kTransferEncoding:
       case HeaderId::kContentLength:
@@ -130,7 +130,7 @@ std::string_view OnField(Parse* parse) {
   }
   switch (id) {
     case HeaderId::kHost:
-      if (parse->section == FieldSection::kResponse) break;
+      if (parse->section == FieldKind::kResponse) break;
       ++framing->hosts;
       framing->host = value;
       return {};
@@ -151,7 +151,7 @@ std::string_view OnField(Parse* parse) {
     case HeaderId::kTrailer:
       return {};  // announces hop-by-hop framing of the chunked coding; written anew where needed
     case HeaderId::kTe:
-      if (parse->section == FieldSection::kRequest) {
+      if (parse->section == FieldKind::kRequest) {
         EachElement(value, [&](std::string_view coding) {
           if (EqualsIgnoreCase(Trim(coding.substr(0, coding.find(';'))), "trailers")) {
             framing->te_trailers = true;
@@ -163,7 +163,7 @@ std::string_view OnField(Parse* parse) {
       framing->upgrade = value;
       return {};
     case HeaderId::kExpect:
-      if (parse->section != FieldSection::kRequest) break;
+      if (parse->section != FieldKind::kRequest) break;
       if (EqualsIgnoreCase(value, "100-continue")) {
         framing->expect_continue = true;
       } else {
@@ -227,10 +227,10 @@ const Prototype& GetPrototype() {
 
 }  // namespace
 
-std::string_view ParseFields(std::string_view block, FieldSection section, size_t max_count,
+std::string_view ParseFields(std::string_view block, FieldKind section, size_t max_count,
                              HeaderMap* headers, FramingFields* framing) {
   const Prototype& prototype = GetPrototype();
-  llhttp_t parser = section == FieldSection::kRequest ? prototype.request : prototype.response;
+  llhttp_t parser = section == FieldKind::kRequest ? prototype.request : prototype.response;
   Parse parse = {.section = section, .max_count = max_count, .headers = headers, .framing = framing,
                  .name = {}, .value = {}, .error = {}};
   parser.data = &parse;
@@ -249,7 +249,7 @@ std::string_view ParseFields(std::string_view block, FieldSection section, size_
         return "field_syntax";
     }
   }
-  if (section != FieldSection::kTrailers) {
+  if (section != FieldKind::kTrailers) {
     // Both at once is how requests are smuggled (RFC 9112 §6.1, §11.2).
     if (parse.transfer_encoding && framing->has_content_length) return "length_and_coding";
     if (parse.named_options) {

@@ -216,7 +216,7 @@ void Http1ServerCodec::StartRequest(std::string_view head_bytes) {
   version_ = head->version;
   method_ = head->method;
   FramingFields framing;
-  error = ParseFields(bytes.substr(line_end + 2), FieldSection::kRequest, limits_->max_field_count,
+  error = ParseFields(bytes.substr(line_end + 2), FieldKind::kRequest, limits_->max_field_count,
                       &head->headers, &framing);
   if (!error.empty()) {
     Reject(error == "field_count" ? 431 : 400, error);
@@ -318,7 +318,7 @@ bool Http1ServerCodec::ReadChunked(std::string_view* data) {
   HeaderMap trailers(arena);
   FramingFields framing;
   const std::string_view error =
-      ParseFields(arena->Copy(chunks_.trailer_block()), FieldSection::kTrailers,
+      ParseFields(arena->Copy(chunks_.trailer_block()), FieldKind::kTrailers,
                   limits_->max_field_count, &trailers, &framing);
   if (!error.empty()) {
     Reject(400, error);

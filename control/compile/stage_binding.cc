@@ -335,7 +335,7 @@ absl::Status AddLambdaMapping(std::string_view text, LambdaMap& map) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
     return absl::InvalidArgumentError(
-        Concat("--lambda ", text, ": write NAME=URL, e.g. pets=http://127.0.0.1:9001"));
+        "write NAME=URL, e.g. pets=http://127.0.0.1:9001");
   }
   std::vector<std::string>& urls = map[std::string(text.substr(0, equals))];
   for (const std::string_view url : Split(text.substr(equals + 1), ',')) {

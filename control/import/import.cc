@@ -473,7 +473,7 @@ class Importer {
       case BasePathMode::kIgnore:
         context_.Ignored(place, "base path",
                          Concat("The base path ", base_path,
-                                " is ignored, as by API Gateway's default; see --basepath."));
+                                " is ignored, as by API Gateway's default; see --base-path."));
         return;
       case BasePathMode::kPrepend:
         prefix_ = base_path;

@@ -7,6 +7,7 @@ namespace postern {
 
 void Timer::Start(uint64_t delay_ms) {
   if (armed()) wheel_->Remove(this);
+  if (wheel_->read_clock_ != nullptr) wheel_->SetNow(wheel_->read_clock_(wheel_->read_clock_arg_));
   // A delay counts from the moment just told; the tick under way has partly passed already, so one
   // more keeps the promise "never early".
   expires_ = std::max(wheel_->now_, wheel_->clock_) + delay_ms + 1;

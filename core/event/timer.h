@@ -58,6 +58,12 @@ class TimerWheel {
     if (now_ms > clock_) clock_ = now_ms;
   }
 
+  /// Where delays count from, if time may have passed since SetNow() was last called.
+  void set_clock(uint64_t (*clock)(void*), void* arg) {
+    read_clock_ = clock;
+    read_clock_arg_ = arg;
+  }
+
   /// Called after a timer was started with an expiry before all others.
   void set_on_earlier(void (*callback)(void*), void* arg) {
     on_earlier_ = callback;
@@ -78,6 +84,8 @@ class TimerWheel {
   uint64_t next_ = UINT64_MAX;  // what the owner was last told to wake for
   uint64_t occupied_[kLevels] = {};
   IntrusiveList<Timer> slots_[kLevels][kSlots];
+  uint64_t (*read_clock_)(void*) = nullptr;
+  void* read_clock_arg_ = nullptr;
   void (*on_earlier_)(void*) = nullptr;
   void* on_earlier_arg_ = nullptr;
 };

@@ -11,6 +11,8 @@
 
 #include "core/base/log.h"
 #include "core/http/http1/client_codec.h"
+#include "core/http/http2/client_codec.h"
+#include "core/net/tls_context.h"
 
 namespace postern {
 namespace {
@@ -64,12 +66,24 @@ ClientSession::ClientSession(const SessionSettings* settings, const Address& add
 ClientSession::~ClientSession() = default;
 
 void ClientSession::Connect() {
-  ConnectError error;
-  const int fd = StartConnecting(address_, &error);
   std::unique_ptr<TlsChannel> tls;
-  if (fd < 0) {
-    failure_ = UpstreamFailure::kConnectFailed;
-    failure_detail_ = error.detail;
+  if (const TlsClientContext* context = settings_->config->tls.context.get()) {
+    tls = context->MakeClientChannel(server_name_);
+    if (tls == nullptr) {
+      failure_ = UpstreamFailure::kTlsFailed;
+      failure_detail_ = "server_name";
+    }
+  }
+  int fd = -1;
+  if (failure_ == UpstreamFailure::kNone) {
+    ConnectError error;
+    fd = StartConnecting(address_, &error);
+    if (fd < 0) {
+      failure_ = UpstreamFailure::kConnectFailed;
+      failure_detail_ = error.detail;
+    }
+  }
+  if (failure_ != UpstreamFailure::kNone) {
     settings_->net->dispatcher->AtEndOfIteration(this);
     return;
   }
@@ -81,14 +95,25 @@ void ClientSession::Connect() {
 void ClientSession::OnConnected() {
   connect_timer_.Cancel();
   connect_ms_ = static_cast<uint32_t>(settings_->net->dispatcher->NowMs() - started_ms_);
+  const UpstreamProtocol protocol = settings_->config->protocol;
+  const TlsChannel* tls = connection_->tls();
+  http2_ = tls != nullptr ? tls->alpn() == "h2" : protocol == UpstreamProtocol::kHttp2;
+  if (protocol == UpstreamProtocol::kHttp2 && !http2_) {
+    Finish(UpstreamFailure::kTlsFailed, "alpn");
+    return;
+  }
   Scope scope(this);
   StartCodec();
   owner_->OnSessionReady(this);
 }
 
 void ClientSession::StartCodec() {
-  codec_ = std::make_unique<Http1ClientCodec>(
-      connection_.get(), static_cast<ClientCodecEvents*>(this), &settings_->http1);
+  auto* events = static_cast<ClientCodecEvents*>(this);
+  if (http2_) {
+    codec_ = std::make_unique<Http2ClientCodec>(connection_.get(), events, settings_->http2);
+  } else {
+    codec_ = std::make_unique<Http1ClientCodec>(connection_.get(), events, &settings_->http1);
+  }
 }
 
 ClientStream* ClientSession::Begin(ResponseReceiver* receiver) {

@@ -10,6 +10,7 @@
 #include "core/event/dispatcher.h"
 #include "core/event/timer.h"
 #include "core/http/codec.h"
+#include "core/http/http2/options.h"
 #include "core/net/address.h"
 #include "core/net/connection.h"
 #include "core/upstream/cluster_config.h"
@@ -40,6 +41,7 @@ struct SessionSettings {
   NetContext* net;
   const ClusterConfig* config;
   Http1Limits http1;
+  Http2Options http2;
 };
 
 /// One connection to an endpoint and the codec that speaks on it. Connects by itself, keeps reading

@@ -128,6 +128,18 @@ Cluster::Cluster(const UpstreamEnv& env, std::shared_ptr<const ClusterConfig> co
   // A response has no target; its status line counts among its fields.
   settings_.http1.max_target = 0;
   settings_.http1.max_head_fields = config_->max_response_header_bytes;
+  settings_.http2 = Http2ClientOptions();
+  settings_.http2.max_concurrent_streams = config_->http2.max_concurrent_streams;
+  settings_.http2.max_head_fields = config_->max_response_header_bytes;
+  settings_.http2.max_decoded_section = std::max<size_t>(
+      settings_.http2.max_decoded_section, size_t{config_->max_response_header_bytes} * 2);
+  if (const uint32_t window = config_->http2.initial_stream_window; window != 0) {
+    settings_.http2.initial_stream_window = window;
+    settings_.http2.max_stream_window = std::max(settings_.http2.max_stream_window, window);
+  }
+  if (config_->http2.connection_window != 0) {
+    settings_.http2.connection_window = config_->http2.connection_window;
+  }
   for (const EndpointConfig& endpoint : config_->endpoints) {
     names_.push_back(std::make_unique<NameWatch>(this, &endpoint));
     if (!names_.back()->fixed()) ++unresolved_;
@@ -268,8 +280,8 @@ void Cluster::UpdateHealthGauges() {
 
 // The figures belong to the name, which a cluster that drains may share with its successor.
 void Cluster::ShowGauges(size_t endpoints, size_t unhealthy, size_t ejected) {
-  const auto show = [](Stat* stat, size_t* mine, size_t now) {
-    stat->Add(uint64_t{now} - *mine);
+  const auto show = [](GaugeCell* gauge, size_t* mine, size_t now) {
+    gauge->Add(static_cast<int64_t>(now) - static_cast<int64_t>(*mine));
     *mine = now;
   };
   show(&stats_->endpoints, &shown_endpoints_, endpoints);
@@ -279,13 +291,13 @@ void Cluster::ShowGauges(size_t endpoints, size_t unhealthy, size_t ejected) {
 
 bool Cluster::TryPend() {
   if (!gauges()->pending.TryAcquire(config_->circuit.max_pending_requests)) return false;
-  stats_->pending.Add();
+  stats_->pending.Add(1);
   return true;
 }
 
 void Cluster::PendEnded() {
   gauges()->pending.Release();
-  stats_->pending.Sub();
+  stats_->pending.Add(-1);
 }
 
 bool Cluster::TryOpenConnection() {
@@ -302,14 +314,14 @@ bool Cluster::TryOpenConnection() {
   }
   ++connections_;
   stats_->connects.Add();
-  stats_->connections.Add();
+  stats_->connections.Add(1);
   return true;
 }
 
 void Cluster::ConnectionClosed() {
   gauges()->connections.Release();
   --connections_;
-  stats_->connections.Sub();
+  stats_->connections.Add(-1);
   stats_->connections_closed.Add();
 }
 
@@ -323,16 +335,8 @@ bool Cluster::EvictIdle() {
 }
 
 void Cluster::IdleChanged(int change) {
-  if (change > 0) {
-    stats_->idle.Add(static_cast<uint64_t>(change));
-    ArmIdleTimer();
-  } else {
-    stats_->idle.Sub(static_cast<uint64_t>(-change));
-  }
-}
-
-void Cluster::ArmIdleTimer() {
-  if (!idle_timer_.armed()) idle_timer_.Start(config_->idle_timeout_ms);
+  stats_->idle.Add(change);
+  if (change > 0 && !idle_timer_.armed()) idle_timer_.Start(config_->idle_timeout_ms);
 }
 
 // One timer for all: it goes off when the connection that was idle longest at the last look may be
@@ -348,7 +352,7 @@ void Cluster::OnIdleTimer() {
   if (oldest != UINT64_MAX) idle_timer_.Start(oldest + config_->idle_timeout_ms - now);
 }
 
-void Cluster::Connected(uint64_t ms) { stats_->CountConnect(ms); }
+void Cluster::Connected(uint64_t ms) { stats_->connect_ms.Observe(ms); }
 
 void Cluster::ConnectFailed(UpstreamFailure why) {
   if (why != UpstreamFailure::kNone) stats_->connect_failures.Add();

@@ -133,7 +133,6 @@ class Cluster final : private PoolLimits, private HealthProbeEvents {
   void Reap();
   void UpdateHealthGauges();
   void ShowGauges(size_t endpoints, size_t unhealthy, size_t ejected);
-  void ArmIdleTimer();
   void OnIdleTimer();
   bool EvictIdle();
 

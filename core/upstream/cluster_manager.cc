@@ -99,8 +99,7 @@ void ClusterManager::Activate(std::shared_ptr<const ClusterSet> set) {
   for (const auto& cluster : clusters_) {
     if (!used.contains(cluster.get())) cluster->Drain();
   }
-  Forget();
-  if (!timer_.armed()) timer_.Start(kForgetTickMs);
+  timer_.Start(0);  // what nobody needs any more goes once the stack has unwound
 }
 
 Cluster* ClusterManager::GetFromOther(ClusterRef ref) const {

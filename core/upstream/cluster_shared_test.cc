@@ -64,18 +64,18 @@ TEST(ClusterSharedTest, TotalsOverWorkers) {
   shared.stats(0)->endpoints.Set(2);
   shared.stats(1)->endpoints.Set(2);
   shared.stats(1)->failures[static_cast<size_t>(UpstreamFailure::kTimeout)].Add();
-  shared.stats(0)->CountConnect(0);
-  shared.stats(0)->CountConnect(1);
-  shared.stats(1)->CountConnect(2);
-  shared.stats(1)->CountConnect(5001);
+  shared.stats(0)->connect_ms.Observe(0);
+  shared.stats(0)->connect_ms.Observe(1);
+  shared.stats(1)->connect_ms.Observe(2);
+  shared.stats(1)->connect_ms.Observe(99999);
   const ClusterTotals totals = shared.Totals();
   EXPECT_EQ(totals.requests, 7u);
-  EXPECT_EQ(totals.endpoints, 2u) << "every worker sees the same endpoints";
+  EXPECT_EQ(totals.endpoints, 2) << "every worker sees the same endpoints";
   EXPECT_EQ(totals.failures[static_cast<size_t>(UpstreamFailure::kTimeout)], 1u);
-  EXPECT_EQ(totals.connect_ms_sum, 5004u);
-  EXPECT_EQ(totals.connect_ms_count[0], 2u);
-  EXPECT_EQ(totals.connect_ms_count[1], 1u);
-  EXPECT_EQ(totals.connect_ms_count[kConnectMsBounds.size()], 1u);
+  EXPECT_EQ(totals.connect_ms.sum, 100002u);
+  EXPECT_EQ(totals.connect_ms.counts.front(), 2u);
+  EXPECT_EQ(totals.connect_ms.counts[1], 1u);
+  EXPECT_EQ(totals.connect_ms.counts.back(), 1u);
 }
 
 TEST(UpstreamFailureTest, NamesAreStable) {

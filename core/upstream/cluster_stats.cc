@@ -3,51 +3,49 @@
 #include <algorithm>
 
 namespace postern {
+namespace {
+
+template <typename Cell, typename Number>
+void Sum(const Cell& cell, Number* total) {
+  *total += cell.value();
+}
+
+template <typename Cell, typename Number, size_t kSize>
+void Sum(const Cell (&cells)[kSize], Number (*totals)[kSize]) {
+  for (size_t i = 0; i < kSize; ++i) (*totals)[i] += cells[i].value();
+}
+
+void Greatest(const GaugeCell& cell, int64_t* total) { *total = std::max(*total, cell.value()); }
+
+}  // namespace
 
 void AddTo(const ClusterStats& stats, ClusterTotals* totals) {
-  using Figures = ClusterFigures<Stat>;
-  using Totals = ClusterTotals;
-  constexpr std::pair<Stat Figures::*, uint64_t Totals::*> kSums[] = {
-      {&Figures::requests, &Totals::requests},
-      {&Figures::answered, &Totals::answered},
-      {&Figures::aborted, &Totals::aborted},
-      {&Figures::cancelled, &Totals::cancelled},
-      {&Figures::retries, &Totals::retries},
-      {&Figures::retries_denied, &Totals::retries_denied},
-      {&Figures::stale_connections, &Totals::stale_connections},
-      {&Figures::connects, &Totals::connects},
-      {&Figures::connect_failures, &Totals::connect_failures},
-      {&Figures::connections_closed, &Totals::connections_closed},
-      {&Figures::connect_ms_sum, &Totals::connect_ms_sum},
-      {&Figures::ejections, &Totals::ejections},
-      {&Figures::health_checks, &Totals::health_checks},
-      {&Figures::health_check_failures, &Totals::health_check_failures},
-      {&Figures::health_changes, &Totals::health_changes},
-      {&Figures::dns_lookups, &Totals::dns_lookups},
-      {&Figures::dns_failures, &Totals::dns_failures},
-      {&Figures::active, &Totals::active},
-      {&Figures::pending, &Totals::pending},
-      {&Figures::connections, &Totals::connections},
-      {&Figures::idle, &Totals::idle},
-  };
-  constexpr std::pair<Stat Figures::*, uint64_t Totals::*> kGreatest[] = {
-      {&Figures::endpoints, &Totals::endpoints},
-      {&Figures::endpoints_unhealthy, &Totals::endpoints_unhealthy},
-      {&Figures::endpoints_ejected, &Totals::endpoints_ejected},
-  };
-  for (const auto& [from, to] : kSums) totals->*to += (stats.*from).value();
-  for (const auto& [from, to] : kGreatest) {
-    totals->*to = std::max(totals->*to, (stats.*from).value());
-  }
-  for (size_t i = 0; i < std::size(totals->status_class); ++i) {
-    totals->status_class[i] += stats.status_class[i].value();
-  }
-  for (size_t i = 0; i < std::size(totals->failures); ++i) {
-    totals->failures[i] += stats.failures[i].value();
-  }
-  for (size_t i = 0; i < std::size(totals->connect_ms_count); ++i) {
-    totals->connect_ms_count[i] += stats.connect_ms_count[i].value();
-  }
+  Sum(stats.requests, &totals->requests);
+  Sum(stats.answered, &totals->answered);
+  Sum(stats.status_class, &totals->status_class);
+  Sum(stats.failures, &totals->failures);
+  Sum(stats.aborted, &totals->aborted);
+  Sum(stats.cancelled, &totals->cancelled);
+  Sum(stats.retries, &totals->retries);
+  Sum(stats.retries_denied, &totals->retries_denied);
+  Sum(stats.stale_connections, &totals->stale_connections);
+  Sum(stats.connects, &totals->connects);
+  Sum(stats.connect_failures, &totals->connect_failures);
+  Sum(stats.connections_closed, &totals->connections_closed);
+  Sum(stats.ejections, &totals->ejections);
+  Sum(stats.health_checks, &totals->health_checks);
+  Sum(stats.health_check_failures, &totals->health_check_failures);
+  Sum(stats.health_changes, &totals->health_changes);
+  Sum(stats.dns_lookups, &totals->dns_lookups);
+  Sum(stats.dns_failures, &totals->dns_failures);
+  Sum(stats.active, &totals->active);
+  Sum(stats.pending, &totals->pending);
+  Sum(stats.connections, &totals->connections);
+  Sum(stats.idle, &totals->idle);
+  stats.connect_ms.AddTo(&totals->connect_ms);
+  Greatest(stats.endpoints, &totals->endpoints);
+  Greatest(stats.endpoints_unhealthy, &totals->endpoints_unhealthy);
+  Greatest(stats.endpoints_ejected, &totals->endpoints_ejected);
 }
 
 }  // namespace postern

@@ -24,7 +24,7 @@ ConnectionPool::~ConnectionPool() {
     while (ClientSession* session = list.PopFront()) {
       session->Abandon();
       limits_->ConnectionClosed();
-      settings_->net->dispatcher->DeferDelete(std::unique_ptr<Deferred>(session));
+      delete session;
     }
   }
   if (idle_count_ != 0) limits_->IdleChanged(-static_cast<int>(idle_count_));

@@ -58,6 +58,7 @@ class ConnectionPool final : private SessionOwner {
   /// `settings` and `limits` outlive the pool. `server_name` is for TLS.
   ConnectionPool(const SessionSettings* settings, PoolLimits* limits, const Address& address,
                  std::string server_name);
+  /// Not from inside an event of one of its connections.
   ~ConnectionPool();
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;

@@ -4,6 +4,16 @@
 #include <utility>
 
 namespace postern {
+namespace {
+
+void Observe(uint64_t ms, HistogramTotal<LatencyBuckets>* total) {
+  const auto& upper = LatencyBuckets::kUpper;
+  const auto at = std::lower_bound(upper.begin(), upper.end(), ms) - upper.begin();
+  ++total->counts[static_cast<size_t>(at)];
+  total->sum += ms;
+}
+
+}  // namespace
 
 FunctionPool::FunctionPool(std::string name, const FunctionLimits& limits, size_t workers)
     : name_(std::move(name)), concurrency_(limits.concurrency_per_endpoint), limits_(limits) {
@@ -106,10 +116,7 @@ void FunctionPool::Deliver(size_t worker) {
       lease->queue_ms_ =
           static_cast<uint32_t>(lease->cluster_->dispatcher()->NowMs() - lease->since_ms_);
       ++figures_.granted;
-      figures_.queue_ms_sum += lease->queue_ms_;
-      size_t at = 0;
-      while (at < kQueueMsBounds.size() && lease->queue_ms_ > kQueueMsBounds[at]) ++at;
-      ++figures_.queue_ms_count[at];
+      Observe(lease->queue_ms_, &figures_.queue_ms);
     }
     lease->Told();
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "core/base/intrusive_list.h"
+#include "core/base/metric_cell.h"
 #include "core/event/dispatcher.h"
 #include "core/event/timer.h"
 #include "core/net/address.h"
@@ -29,20 +29,16 @@ struct FunctionLimits {
   bool operator==(const FunctionLimits&) const = default;
 };
 
-/// Upper bounds of the classes of queue times, in milliseconds; one more class is unbounded.
-inline constexpr std::array<uint32_t, 8> kQueueMsBounds = {1, 5, 25, 100, 500, 1000, 5000, 30000};
-
 /// What became of a function's invocations.
 struct FunctionFigures {
-  uint64_t granted = 0;       ///< invocations that got a slot, at once or later
-  uint64_t queued = 0;        ///< of all, those that had to wait
-  uint64_t full = 0;          ///< refused, for as many were waiting as may
-  uint64_t timed_out = 0;     ///< waited too long
-  uint64_t left = 0;          ///< given up while waiting
-  uint64_t queue_ms_sum = 0;  ///< of those that waited and got a slot
-  uint64_t queue_ms_count[kQueueMsBounds.size() + 1] = {};
-  size_t waiting = 0;  ///< now
-  size_t in_use = 0;   ///< slots, now
+  uint64_t granted = 0;                     ///< invocations that got a slot, at once or later
+  uint64_t queued = 0;                      ///< of all, those that had to wait
+  uint64_t full = 0;                        ///< refused, for as many were waiting as may
+  uint64_t timed_out = 0;                   ///< waited too long
+  uint64_t left = 0;                        ///< given up while waiting
+  HistogramTotal<LatencyBuckets> queue_ms;  ///< of those that waited and got a slot
+  size_t waiting = 0;                       ///< now
+  size_t in_use = 0;                        ///< slots, now
 };
 
 /// The slots of one function's endpoints, and the queue for them, first come first served over all

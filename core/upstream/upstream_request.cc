@@ -60,7 +60,7 @@ void UpstreamRequest::Start(const RequestHead* head, bool end,
   options_ = options;
   ended_ = end || options.has_content;
   cluster_->stats()->requests.Add();
-  cluster_->stats()->active.Add();
+  cluster_->stats()->active.Add(1);
   if (!cluster_->gauges()->requests.TryAcquire(cluster_->config().circuit.max_requests)) {
     FailLater(UpstreamFailure::kOverflow, "max_requests");
     return;
@@ -137,6 +137,7 @@ void UpstreamRequest::Attach(ClientSession* session) {
   if (options_.has_content) {
     content_sent_ = 0;
     stream_->SendHead(*head, options_.content.empty());
+    if (stream_ == nullptr) return;  // refused while it was sent; OnReset() has seen to it
     if (options_.content.empty()) {
       RequestSent();
     } else {
@@ -145,6 +146,7 @@ void UpstreamRequest::Attach(ClientSession* session) {
   } else {
     const bool no_content = ended_ && body_size_ == 0 && trailers_ == nullptr;
     stream_->SendHead(*head, no_content);
+    if (stream_ == nullptr) return;
     SendKept();
     if (no_content) {
       RequestSent();
@@ -253,7 +255,7 @@ void UpstreamRequest::SendEnd(const HeaderMap* trailers) {
   if (stream_ == nullptr) return;
   ClientSession::Scope scope(session_);
   stream_->SendEnd(trailers_);
-  RequestSent();
+  if (stream_ != nullptr) RequestSent();
 }
 
 void UpstreamRequest::Consume(size_t size) {
@@ -298,7 +300,7 @@ void UpstreamRequest::Finish() {
   if (holds_retry_) cluster_->gauges()->retries.Release();
   if (holds_request_) cluster_->gauges()->requests.Release();
   holds_retry_ = holds_request_ = false;
-  cluster_->stats()->active.Sub();
+  cluster_->stats()->active.Add(-1);
 }
 
 void UpstreamRequest::AttemptFailed(Fault fault, UpstreamFailure failure, std::string_view detail) {

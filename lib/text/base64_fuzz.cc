@@ -5,8 +5,9 @@
 
 #include "lib/text/base64.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   for (auto alphabet : {Base64Alphabet::kStandard, Base64Alphabet::kUrl}) {
     const std::string encoded = Base64Encode(input, alphabet);
@@ -29,3 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace postern

@@ -16,7 +16,7 @@ class ConcatPiece {
   explicit ConcatPiece(const char* text) : ConcatPiece(std::string_view(text)) {}
   explicit ConcatPiece(char c) : data_(digits_), size_(1) { digits_[0] = c; }
   template <std::integral T>
-  requires(!std::same_as<T, bool> && !std::same_as<T, char>) ConcatPiece(T number)
+  requires(!std::same_as<T, bool> && !std::same_as<T, char>) explicit ConcatPiece(T number)
       : data_(digits_),
         size_(static_cast<size_t>(std::to_chars(digits_, digits_ + sizeof(digits_), number).ptr -
                                   digits_)) {}

@@ -4,11 +4,8 @@
 
 #include "lib/text/document.h"
 
+namespace postern {
 namespace {
-
-using postern::Document;
-using postern::Mark;
-using postern::Node;
 
 void Visit(const Document& document, Node node, int* left) {
   if (--*left < 0) return;
@@ -33,7 +30,6 @@ void Visit(const Document& document, Node node, int* left) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const DocumentLimits limits{
       .max_bytes = 1 << 16, .max_depth = 60, .max_nodes = 20000, .max_expanded_bytes = 1 << 18};
@@ -59,3 +55,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)document->Resolve(input.substr(0, 40));
   return 0;
 }
+
+}  // namespace postern

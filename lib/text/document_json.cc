@@ -25,10 +25,9 @@ class Handler {
   }
 
   bool RawNumber(const char*, rapidjson::SizeType size, bool) {
-    const size_t offset = stream_.Tell() - size;
-    const std::string_view text = std::string_view(tree_.source).substr(offset, size);
+    const std::string_view text = stream_.Last(size);  // of Tree::source, which stays
     const bool whole = text.find_first_of(".eE") == std::string_view::npos;
-    return builder_.Scalar(whole ? NodeKind::kInt : NodeKind::kDouble, text, offset);
+    return builder_.Scalar(whole ? NodeKind::kInt : NodeKind::kDouble, text, stream_.Tell() - size);
   }
 
   bool String(const char* text, rapidjson::SizeType size, bool) {

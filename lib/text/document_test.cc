@@ -373,6 +373,8 @@ TEST(DocumentTest, AliasesAreExpanded) {
   EXPECT_EQ(ToJson(root),
             R"({"base":{"x":1,"y":[2,3]},"copy":{"x":1,"y":[2,3]},"list":[{"x":1,"y":[2,3]},3],)"
             R"("key":"v","again":"key","3":"n"})");
+  EXPECT_EQ(Json("&n 200: a\n&s '7': b\nlist: [*n, *s]\n"),
+            R"({"200":"a","7":"b","list":[200,"7"]})");
   const Node copied = root.Find("list").At(0).Find("y").At(1);
   EXPECT_EQ(copied.Pointer(), "/list/0/y/1");
   ExpectMark(copied.mark(), 1, 24);
@@ -413,6 +415,14 @@ TEST(DocumentTest, NestedMergesAndAnchorsInsideThem) {
   EXPECT_EQ(*document.Resolve("/b/k7").AsString(), "x");
   EXPECT_EQ(*document.Resolve("/b/k49").AsInt(), 49);
   EXPECT_EQ(*document.Resolve("/b/own").AsString(), "y");
+}
+
+TEST(DocumentTest, MergingDoesNotNest) {
+  std::string chain = "a0: &a0 {deep: [[1]]}\n";
+  for (int i = 1; i < 300; ++i) chain += Concat("a", i, ": &a", i, " {<<: *a", i - 1, "}\n");
+  EXPECT_EQ(ToJson(Parse(chain).root().Find("a299")), R"({"deep":[[1]]})");
+  EXPECT_THAT(Error("a: &a {x: {y: {}}}\nb: [{<<: *a}]", {.max_depth = 3}),
+              HasSubstr("nested deeper than 3"));
 }
 
 TEST(DocumentTest, BadMergesAndAliases) {

@@ -188,15 +188,20 @@ bool TreeBuilder::Begin(NodeKind kind, size_t offset, std::string_view tag, size
 }
 
 bool TreeBuilder::End() {
-  const Open open = open_.back();
-  if (open.has_merge && !Merge(open.node)) return false;
+  Open& open = open_.back();
+  if (open.has_merge) {
+    if (!Merge(open.node)) return false;
+    open.height = HeightOfChildren(open.node);
+  }
   TreeNode& node = tree_.nodes[open.node];
   node.span = static_cast<uint32_t>(tree_.nodes.size() - open.node);
   if (node.kind == NodeKind::kObject && !FinishObject(open.node)) return false;
-  open_.pop_back();
   const uint32_t height = open.height + 1;
+  const size_t anchor = open.anchor;
+  const uint32_t index = open.node;
+  open_.pop_back();
   if (!open_.empty()) open_.back().height = std::max(open_.back().height, height);
-  return open.anchor == 0 || Store(open.anchor, open.node, height);
+  return anchor == 0 || Store(anchor, index, height);
 }
 
 bool TreeBuilder::Key(std::string_view key, size_t offset, bool merge) {
@@ -249,12 +254,12 @@ bool TreeBuilder::Alias(size_t anchor, size_t offset) {
   return true;
 }
 
-bool TreeBuilder::AnchorKey(std::string_view text, size_t offset, size_t anchor) {
+bool TreeBuilder::AnchorKey(NodeKind kind, std::string_view text, size_t offset, size_t anchor) {
   if (!CheckRoom(1, offset)) return false;
   ++anchored_nodes_;
   if (anchors_.size() <= anchor) anchors_.resize(anchor + 1);
   TreeNode node;
-  node.kind = NodeKind::kString;
+  node.kind = kind;
   node.text = text.data();
   node.text_size = static_cast<uint32_t>(text.size());
   node.offset = static_cast<uint32_t>(offset);
@@ -363,6 +368,20 @@ bool TreeBuilder::Merge(uint32_t object) {
   }
   nodes[object].count = static_cast<uint32_t>(members.size());
   return true;
+}
+
+// Levels of arrays and objects below a container, whose descendants are the last nodes.
+uint32_t TreeBuilder::HeightOfChildren(uint32_t container) const {
+  const std::vector<TreeNode>& nodes = tree_.nodes;
+  std::vector<uint32_t> depths(nodes.size() - container, 0);
+  uint32_t height = 0;
+  for (size_t i = 1; i < depths.size(); ++i) {
+    const TreeNode& node = nodes[container + i];
+    depths[i] = depths[i - node.to_parent] + 1;
+    const bool nests = node.kind == NodeKind::kArray || node.kind == NodeKind::kObject;
+    if (nests) height = std::max(height, depths[i]);
+  }
+  return height;
 }
 
 bool IsJsonNumber(std::string_view text) {

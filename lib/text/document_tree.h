@@ -110,7 +110,7 @@ class TreeBuilder {
   bool Alias(size_t anchor, size_t offset);
 
   /// Gives `text`, a scalar that is a key, an anchor; and gets the text of a scalar by its anchor.
-  bool AnchorKey(std::string_view text, size_t offset, size_t anchor);
+  bool AnchorKey(NodeKind kind, std::string_view text, size_t offset, size_t anchor);
   bool KeyOfAlias(size_t anchor, size_t offset, std::string_view* text);
 
   /// Whether the next event of an object must be a key.
@@ -155,6 +155,7 @@ class TreeBuilder {
   const Anchor* FindAnchor(size_t anchor, size_t offset);
   bool FinishObject(uint32_t object);
   bool Merge(uint32_t object);
+  uint32_t HeightOfChildren(uint32_t container) const;
   bool MergeSources(uint32_t value, std::vector<uint32_t>* sources);
 
   Tree& tree_;

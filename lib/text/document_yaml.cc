@@ -5,8 +5,7 @@
 #include <string>
 
 #include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
+#include <yaml-cpp/yaml.h>
 
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
@@ -110,7 +109,7 @@ class Handler : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     size_t offset = Offset(mark);
     const std::string_view written = NullTextAt(offset);
-    if (builder_.expects_key()) return Key(written, offset, anchor);
+    if (builder_.expects_key()) return Key(NodeKind::kNull, written, offset, anchor);
     // Where there is no text, the mark is that of whatever follows.
     if (written.empty()) offset = builder_.pending_key_offset().value_or(offset);
     Check(builder_.Scalar(NodeKind::kNull, "null", offset, {}, anchor));
@@ -130,7 +129,7 @@ class Handler : public YAML::EventHandler {
     const std::string_view text = tree_.texts.Copy(value);
     if (builder_.expects_key()) {
       const bool merge = text == "<<" && (tag == "?" || tag == Concat(kCoreTags, "merge"));
-      if (!merge) return Key(text, offset, anchor);
+      if (!merge) return Key(Kind(tag, text, offset), text, offset, anchor);
       return Check(builder_.Key(text, offset, true));
     }
     const NodeKind kind = Kind(tag, text, offset);
@@ -161,8 +160,9 @@ class Handler : public YAML::EventHandler {
     if (!good) throw Stop();
   }
 
-  void Key(std::string_view text, size_t offset, YAML::anchor_t anchor) {
-    if (anchor != 0) Check(builder_.AnchorKey(text, offset, anchor));
+  // A scalar in the place of a key: its text counts, its kind only where an alias repeats it.
+  void Key(NodeKind kind, std::string_view text, size_t offset, YAML::anchor_t anchor) {
+    if (anchor != 0) Check(builder_.AnchorKey(kind, text, offset, anchor));
     Check(builder_.Key(text, offset));
   }
 

@@ -7,8 +7,9 @@
 #include "lib/text/host_port.h"
 #include "lib/text/ip_address.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   if (const std::optional<HostPort> parsed = ParseHostPort(input)) {
     if (parsed->host.empty()) __builtin_trap();
@@ -25,3 +26,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)ParseIpv6(input);
   return 0;
 }
+
+}  // namespace postern

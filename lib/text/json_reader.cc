@@ -1,5 +1,6 @@
 #include "lib/text/json_reader.h"
 
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -18,8 +19,10 @@ using RapidDocument = rapidjson::GenericDocument<rapidjson::UTF8<char>, Pool, Po
 using RapidReader =
     rapidjson::GenericReader<json_text::Utf8, json_text::Utf8, rapidjson::CrtAllocator>;
 
+// Numbers are converted here: RapidJSON 1.1.0 is either inexact or, for `0e-70` with
+// kParseFullPrecisionFlag, undefined.
 constexpr unsigned kParseFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
-                                 rapidjson::kParseFullPrecisionFlag;
+                                 rapidjson::kParseNumbersAsStringsFlag;
 
 constexpr size_t kPoolBufferSize = 16 * 1024;  // values of a result of usual size
 constexpr size_t kStackCapacity = 1024;
@@ -29,20 +32,19 @@ constexpr size_t kKeptScratch = 256 * 1024;  // of one large text, not kept for 
 // Passes events to the document until a limit is met.
 class LimitingHandler {
  public:
-  LimitingHandler(RapidDocument& document, const JsonReader::Limits& limits)
-      : document_(document), depth_left_(limits.max_depth), values_left_(limits.max_values) {}
+  LimitingHandler(const json_text::Stream& stream, RapidDocument& document,
+                  const JsonReader::Limits& limits)
+      : stream_(stream),
+        document_(document),
+        depth_left_(limits.max_depth),
+        values_left_(limits.max_values) {}
 
   bool exceeded() const { return exceeded_; }
 
   bool Null() { return Count() && document_.Null(); }
   bool Bool(bool value) { return Count() && document_.Bool(value); }
-  bool Int(int value) { return Count() && document_.Int(value); }
-  bool Uint(unsigned value) { return Count() && document_.Uint(value); }
-  bool Int64(int64_t value) { return Count() && document_.Int64(value); }
-  bool Uint64(uint64_t value) { return Count() && document_.Uint64(value); }
-  bool Double(double value) { return Count() && document_.Double(value); }
-  bool RawNumber(const char* text, rapidjson::SizeType size, bool copy) {
-    return Count() && document_.RawNumber(text, size, copy);
+  bool RawNumber(const char*, rapidjson::SizeType size, bool) {
+    return Count() && Number(stream_.Last(size));
   }
   bool String(const char* text, rapidjson::SizeType size, bool copy) {
     return Count() && document_.String(text, size, copy);
@@ -61,7 +63,24 @@ class LimitingHandler {
     return document_.EndArray(count);
   }
 
+  // Never called: numbers come as text.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
+
  private:
+  // `text` is a number by RFC 8259. One that double cannot hold ends the parse.
+  bool Number(std::string_view text) {
+    const char* end = text.data() + text.size();
+    int64_t integer = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, integer);
+    if (error == std::errc() && stop == end) return document_.Int64(integer);
+    double number = 0;
+    return std::from_chars(text.data(), end, number).ec == std::errc() && document_.Double(number);
+  }
+
   bool Count() {
     if (values_left_ == 0) {
       exceeded_ = true;
@@ -80,6 +99,7 @@ class LimitingHandler {
     return Count();
   }
 
+  const json_text::Stream& stream_;
   RapidDocument& document_;
   size_t depth_left_;
   size_t values_left_;
@@ -132,7 +152,7 @@ absl::Status JsonReader::ParseInto(std::string_view text, char* decoded, const L
   rapidjson::ParseResult result;
   bool exceeded = false;
   const auto generate = [&](RapidDocument& target) {
-    LimitingHandler handler(target, limits);
+    LimitingHandler handler(stream, target, limits);
     result = impl_->reader.Parse<kParseFlags>(stream, handler);
     exceeded = handler.exceeded();
     return !result.IsError();

@@ -60,8 +60,8 @@ class JsonValue {
 
 /// Reads JSON that comes from outside, above all results of functions (rest-api.md §9.5). Strict
 /// RFC 8259 by RapidJSON: iterative, so that depth costs no stack; UTF-8 checked; nothing behind
-/// the value; numbers within double. One reader is used for many texts, one after the other, and
-/// for short ones allocates only the first time. Not thread-safe.
+/// the value; numbers only within double. One reader is used for many texts, one after the other,
+/// and for short ones allocates only the first time. Not thread-safe.
 class JsonReader {
  public:
   struct Limits {

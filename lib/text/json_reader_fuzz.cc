@@ -5,16 +5,15 @@
 #include "lib/text/json_reader.h"
 #include "lib/text/utf8.h"
 
+namespace postern {
 namespace {
-
-using postern::JsonValue;
 
 bool Same(JsonValue a, JsonValue b) {
   if (a.kind() != b.kind() || a.size() != b.size()) return false;
   if (a.AsString() != b.AsString() || a.AsInt() != b.AsInt() || a.AsBool() != b.AsBool()) {
     return false;
   }
-  if (a.AsString().has_value() && !postern::IsValidUtf8(*a.AsString())) return false;
+  if (a.AsString().has_value() && !IsValidUtf8(*a.AsString())) return false;
   for (size_t i = 0; i < a.size(); ++i) {
     if (a.NameAt(i) != b.NameAt(i) || !Same(a.At(i), b.At(i))) return false;
     if (a.is_object() && !a.Find(a.NameAt(i))) return false;
@@ -25,7 +24,6 @@ bool Same(JsonValue a, JsonValue b) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   static JsonReader* const copying = new JsonReader();
   static JsonReader* const in_situ = new JsonReader();
   const std::string_view input(reinterpret_cast<const char*>(data), size);
@@ -39,3 +37,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!Same(copying->root(), in_situ->root())) __builtin_trap();
   return 0;
 }
+
+}  // namespace postern

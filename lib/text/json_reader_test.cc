@@ -60,6 +60,27 @@ TEST(JsonReaderTest, WrongKindsGiveNothing) {
   EXPECT_FALSE(root.At(0).At(0));
 }
 
+TEST(JsonReaderTest, Numbers) {
+  JsonReader reader;
+  const std::string long_zero = "0e-070" + std::string(100, '0') + "1";
+  const std::pair<std::string, double> numbers[] = {
+      {"0e-70", 0.0},
+      {long_zero, 0.0},
+      {"-0", 0.0},
+      {"0.1", 0.1},
+      {"5e-324", 5e-324},
+      {"1.7976931348623157e308", 1.7976931348623157e308},
+      {"9007199254740993.0", 9007199254740992.0},
+      {"18446744073709551616", 18446744073709551616.0},
+      {"0." + std::string(800, '3'), 1.0 / 3},
+  };
+  for (const auto& [text, value] : numbers) {
+    ASSERT_TRUE(reader.Parse(text).ok()) << text;
+    EXPECT_EQ(reader.root().AsDouble(), value) << text;
+  }
+  EXPECT_EQ(reader.Parse("1e309").message(), "JSON, byte 0: a number is too large or too small");
+}
+
 TEST(JsonReaderTest, LastOfDuplicateNamesCounts) {
   JsonReader reader;
   ASSERT_TRUE(reader.Parse(R"({"a":1,"b":2,"a":3})").ok());

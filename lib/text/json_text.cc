@@ -67,7 +67,8 @@ std::string_view ErrorText(rapidjson::ParseErrorCode code) {
     case rapidjson::kParseErrorStringInvalidEncoding:
       return "a string is not UTF-8";
     case rapidjson::kParseErrorNumberTooBig:
-      return "a number is too large";
+    case rapidjson::kParseErrorTermination:  // JsonReader, for the same reason
+      return "a number is too large or too small";
     case rapidjson::kParseErrorNumberMissFraction:
       return "expected digits after the decimal point";
     case rapidjson::kParseErrorNumberMissExponent:

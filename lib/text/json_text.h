@@ -55,6 +55,9 @@ class Stream {
     cur_ += size;
   }
 
+  /// The `size` bytes that were taken last, a number for example.
+  std::string_view Last(size_t size) const { return {cur_ - size, size}; }
+
   /// RapidJSON takes a NUL for the end; this is the end.
   bool AtEnd() const { return cur_ == end_; }
 

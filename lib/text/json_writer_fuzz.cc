@@ -8,8 +8,9 @@
 #include "lib/text/json_writer.h"
 #include "lib/text/utf8.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const auto write = [input](CharSink& sink) {
     JsonWriter json(&sink);
@@ -38,3 +39,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!fixed.failed() || !text.starts_with(fixed.written())) __builtin_trap();
   return 0;
 }
+
+}  // namespace postern

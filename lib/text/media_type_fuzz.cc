@@ -5,8 +5,9 @@
 #include "lib/text/ascii.h"
 #include "lib/text/media_type.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   for (const auto& parsed : {ParseMediaType(input), FirstMediaType(input)}) {
     if (!parsed.has_value()) continue;
@@ -20,3 +21,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!types.MatchesContentType("image/png;x")) __builtin_trap();
   return 0;
 }
+
+}  // namespace postern

@@ -4,8 +4,9 @@
 
 #include "lib/text/path_template.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   std::string_view input(reinterpret_cast<const char*>(data), size);
   PathTemplateSet set;
   while (!input.empty()) {
@@ -22,3 +23,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace postern

@@ -6,8 +6,9 @@
 #include "lib/text/query_string.h"
 #include "lib/text/utf8.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   QueryParameters parameters;
   if (!parameters.Parse(input, 1000).ok()) return 0;
@@ -34,3 +35,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (PercentDecode(PercentEncode(input, kPathSegmentChars)) != input) __builtin_trap();
   return 0;
 }
+
+}  // namespace postern

@@ -45,8 +45,9 @@ TEST(TimeFormatTest, ClampsToFourDigitYears) {
   EXPECT_EQ(Iso(std::numeric_limits<int64_t>::max()), "9999-12-31T23:59:59.999Z");
 }
 
-TEST(TimeFormatTest, EveryDayFromYear0To9999AgreesWithTheSystem) {
-  for (int64_t day = -719528; day <= 2932896; ++day) {
+TEST(TimeFormatTest, AgreesWithTheSystemFromYear0To9999) {
+  // Every day from 1890 to 2110, and some of each month elsewhere.
+  for (int64_t day = -719528; day <= 2932896; day += day > -29220 && day < 51135 ? 1 : 13) {
     const time_t seconds = day * 86400 + (day % 86400 + 86400) % 86400;
     tm parts;
     ASSERT_NE(gmtime_r(&seconds, &parts), nullptr);

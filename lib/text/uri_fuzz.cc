@@ -4,8 +4,9 @@
 
 #include "lib/text/uri.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const absl::StatusOr<HttpUri> uri = ParseHttpUri(input);
   if (!uri.ok()) return 0;
@@ -21,3 +22,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!uri->path.empty() && uri->path.front() != '/') __builtin_trap();
   return 0;
 }
+
+}  // namespace postern

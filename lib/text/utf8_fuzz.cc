@@ -4,8 +4,9 @@
 
 #include "lib/text/utf8.h"
 
+namespace postern {
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t valid = ValidUtf8Prefix(input);
   const std::string replaced = ReplaceInvalidUtf8(input);
@@ -20,3 +21,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace postern

@@ -276,13 +276,13 @@ void ImportContext::ReportUnusedAllowances() {
   }
 }
 
-void ImportContext::Settle(Node node) {
+void ImportContext::Settle(Node node, std::string_view kind) {
   std::vector<Node> stack = {node};
   while (!stack.empty()) {
     const Node at = stack.back();
     stack.pop_back();
     if (covered_.count(at.Pointer()) > 0) continue;
-    if (at.size() == 0) Describes(at, at.key().empty() ? "element" : at.key());
+    if (at.size() == 0) Describes(at, kind);
     for (const Node child : at.children()) stack.push_back(child);
   }
 }

@@ -64,7 +64,7 @@ class ImportContext {
   void Unknown(Node member, std::initializer_list<std::string_view> known = {});
 
   /// Says of what is left in `node` that it has no say, where something else in it decides.
-  void Settle(Node node);
+  void Settle(Node node, std::string_view kind);
 
   /// Reports entries of --allow-unenforced that named nothing.
   void ReportUnusedAllowances();

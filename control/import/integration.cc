@@ -75,7 +75,9 @@ class IntegrationImporter {
         ImportAws();
         break;
     }
-    for (const Node member : node_.children()) context_.Settle(member);
+    for (const Node member : node_.children()) {
+      context_.Settle(member, "rest of an integration that is not executed");
+    }
     if (unavailable_.empty()) {
       *method_.mutable_integration() = std::move(integration_);
     } else {

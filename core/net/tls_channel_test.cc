@@ -9,12 +9,12 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/net/test_certificates.h"
+#include "core/net/test_tls_peer.h"
 #include "gtest/gtest.h"
 
 namespace postern {
@@ -86,59 +86,6 @@ SSL* NewClient(int version = 0, const char* name = "api.example") {
   return ssl;
 }
 
-// One end, with what it put out and what came out of it.
-struct End {
-  explicit End(SSL* ssl) : channel(std::make_unique<TlsChannel>(ssl)) {}
-
-  Result Start() {
-    return last = channel->Start([this](std::string_view c) { Put(c); });
-  }
-  Result Receive(std::string_view ciphertext) {
-    return last = channel->Receive(
-               ciphertext, [this](std::string_view c) { Put(c); },
-               [this](std::string_view p) { return Take(p); });
-  }
-  Result Resume() {
-    return last = channel->Resume([this](std::string_view c) { Put(c); },
-                                  [this](std::string_view p) { return Take(p); });
-  }
-  Result Send(std::string_view head, std::string_view body = {}) {
-    return last = channel->Send(head, body, [this](std::string_view c) { Put(c); });
-  }
-  void Put(std::string_view ciphertext) {
-    ++outputs;
-    out += ciphertext;
-  }
-  bool Take(std::string_view plaintext) {
-    EXPECT_FALSE(plaintext.empty());
-    ++deliveries;
-    in += plaintext;
-    if (on_data) on_data();
-    return taking;
-  }
-
-  std::unique_ptr<TlsChannel> channel;
-  std::string out;  // ciphertext on its way
-  std::string in;   // plaintext received
-  int outputs = 0;
-  int deliveries = 0;
-  bool taking = true;
-  Result last = Result::kOk;
-  std::function<void()> on_data;
-};
-
-// Carries ciphertext between the two until both are silent, `step` bytes at a time.
-void Exchange(End* a, End* b, size_t step = SIZE_MAX) {
-  while (!a->out.empty() || !b->out.empty()) {
-    for (auto [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-      const std::string data = std::exchange(from->out, {});
-      for (size_t at = 0; at < data.size(); at += std::min(step, data.size() - at)) {
-        to->Receive(std::string_view(data).substr(at, step));
-      }
-    }
-  }
-}
-
 struct Pair {
   explicit Pair(int version = 0, size_t step = SIZE_MAX)
       : client(NewClient(version)), server(NewServer()) {
@@ -147,8 +94,8 @@ struct Pair {
     client.outputs = server.outputs = 0;
     client.deliveries = server.deliveries = 0;
   }
-  End client;
-  End server;
+  TlsPeer client;
+  TlsPeer server;
 };
 
 std::string Pattern(size_t size) {
@@ -170,8 +117,8 @@ INSTANTIATE_TEST_SUITE_P(Versions, TlsChannelTest, testing::Values(TLS1_2_VERSIO
 TEST_P(TlsChannelTest, HandshakeAgreesOnVersionSuiteAndNames) {
   SSL* ssl = NewClient(GetParam());
   SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>("\x08http/1.1\x02h2"), 12);
-  End client(ssl);
-  End server(NewServer());
+  TlsPeer client(ssl);
+  TlsPeer server(NewServer());
   EXPECT_EQ(client.Start(), Result::kOk);
   EXPECT_EQ(client.outputs, 1);
   EXPECT_FALSE(client.channel->handshake_done());
@@ -371,11 +318,11 @@ TEST_P(TlsChannelTest, SessionsInsideEachOther) {  // one connection's data goes
 }
 
 TEST(TlsChannel, PlainHttpIsNamedAsSuch) {
-  End server(NewServer());
+  TlsPeer server(NewServer());
   EXPECT_EQ(server.Receive("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Result::kFailed);
   EXPECT_NE(server.channel->error().message().find("HTTP without TLS"), absl::string_view::npos)
       << server.channel->error();
-  End client(NewClient());
+  TlsPeer client(NewClient());
   client.Start();
   EXPECT_EQ(client.Receive("HTTP/1.1 400 Bad Request\r\n\r\n"), Result::kFailed);
   EXPECT_NE(client.channel->error().message().find("does not speak TLS"), absl::string_view::npos)
@@ -383,7 +330,7 @@ TEST(TlsChannel, PlainHttpIsNamedAsSuch) {
 }
 
 TEST(TlsChannel, GarbageFails) {
-  End server(NewServer());
+  TlsPeer server(NewServer());
   EXPECT_EQ(server.Receive(std::string(1000, '\xff')), Result::kFailed);
   EXPECT_FALSE(server.channel->error().ok());
   EXPECT_FALSE(server.channel->handshake_done());
@@ -392,8 +339,8 @@ TEST(TlsChannel, GarbageFails) {
 TEST(TlsChannel, NoCommonVersionIsAReadableError) {
   SSL* ssl = NewServer();
   SSL_set_min_proto_version(ssl, TLS1_3_VERSION);
-  End server(ssl);
-  End client(NewClient(TLS1_2_VERSION));
+  TlsPeer server(ssl);
+  TlsPeer client(NewClient(TLS1_2_VERSION));
   client.Start();
   Exchange(&client, &server);
   EXPECT_NE(server.channel->error().message().find("unsupported protocol"), absl::string_view::npos)
@@ -406,8 +353,8 @@ TEST(TlsChannel, NoCommonVersionIsAReadableError) {
 TEST(TlsChannel, UnacceptedCertificateIsNamed) {
   SSL* ssl = NewClient();
   SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-  End client(ssl);
-  End server(NewServer());
+  TlsPeer client(ssl);
+  TlsPeer server(NewServer());
   client.Start();
   Exchange(&client, &server);
   EXPECT_EQ(client.last, Result::kFailed);
@@ -421,7 +368,7 @@ TEST(TlsChannel, UnacceptedCertificateIsNamed) {
 
 TEST(TlsChannel, HandshakeBytesAreBounded) {
   // A ClientHello that claims 120,000 bytes and never ends.
-  End server(NewServer());
+  TlsPeer server(NewServer());
   std::string message("\x01\x01\xd4\xc0\x03\x03", 6);
   message.resize(16000, '\0');
   Result result = Result::kOk;
@@ -441,8 +388,8 @@ TEST(TlsChannel, HandshakeBytesAreBounded) {
 }
 
 TEST(TlsChannel, PeerCertificateIsShownAsContextVariablesWantIt) {  // authorization.md section 10
-  End client(NewClient());
-  End server(NewServer());
+  TlsPeer client(NewClient());
+  TlsPeer server(NewServer());
   client.Start();
   Exchange(&client, &server);
   const auto shown = client.channel->peer_certificate();
@@ -473,7 +420,7 @@ class RawClient {
     (void)BIO_reset(SSL_get_wbio(ssl_));
     return taken;
   }
-  void Connect(End* server) {
+  void Connect(TlsPeer* server) {
     while (SSL_do_handshake(ssl_) != 1) {
       ASSERT_EQ(server->Receive(Take()), Result::kOk);
       ASSERT_FALSE(server->out.empty());
@@ -490,7 +437,7 @@ class RawClient {
 
 TEST(TlsChannel, KeyUpdatesWork) {  // RFC 8446 section 4.6.3
   RawClient client(TLS1_3_VERSION);
-  End server(NewServer());
+  TlsPeer server(NewServer());
   client.Connect(&server);
   for (int i = 0; i < 10; ++i) {
     SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);
@@ -507,7 +454,7 @@ TEST(TlsChannel, KeyUpdatesWork) {  // RFC 8446 section 4.6.3
 
 TEST(TlsChannel, KeyUpdateFloodIsCutOff) {
   RawClient client(TLS1_3_VERSION);
-  End server(NewServer());
+  TlsPeer server(NewServer());
   client.Connect(&server);
   server.out.clear();
   for (int i = 0; i < 2000; ++i) {
@@ -523,7 +470,7 @@ TEST(TlsChannel, KeyUpdateFloodIsCutOff) {
 
 TEST(TlsChannel, KeyUpdatesOfABusyPeerAreNoFlood) {
   RawClient client(TLS1_3_VERSION);
-  End server(NewServer());
+  TlsPeer server(NewServer());
   client.Connect(&server);
   const std::string data = Pattern(4 * 16384);
   for (int i = 0; i < 300; ++i) {
@@ -536,7 +483,7 @@ TEST(TlsChannel, KeyUpdatesOfABusyPeerAreNoFlood) {
 
 TEST(TlsChannel, RenegotiationIsRefused) {
   RawClient client(TLS1_2_VERSION);
-  End server(NewServer());
+  TlsPeer server(NewServer());
   client.Connect(&server);
   server.out.clear();
   SSL_renegotiate(client.ssl());
@@ -606,7 +553,7 @@ class RecordWriter {
 TEST(TlsChannel, RenegotiationFloodIsCutOff) {
   RawClient client(TLS1_2_VERSION);
   SSL_set_cipher_list(client.ssl(), "ECDHE-ECDSA-AES128-GCM-SHA256");
-  End server(NewServer());
+  TlsPeer server(NewServer());
   client.Connect(&server);
   server.out.clear();
   RecordWriter writer(client.ssl());

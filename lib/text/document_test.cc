@@ -448,6 +448,10 @@ TEST(DocumentTest, AliasBombIsDefused) {
   text += "]\n";
   EXPECT_THAT(Error(text), HasSubstr("aliases repeat more than"));
 
+  std::string keys = Concat("&a ", std::string(1000, 'x'), ": 1\nb:\n");
+  for (int i = 0; i < 1000; ++i) keys += "  - {*a : 1}\n";
+  EXPECT_THAT(Error(keys, {.max_expanded_bytes = 500000}), HasSubstr("aliases repeat more than"));
+
   std::string deep = "a0: &a0 [1]\n";
   for (int i = 1; i < 300; ++i) deep += Concat("a", i, ": &a", i, " [*a", i - 1, "]\n");
   EXPECT_THAT(Error(deep), HasSubstr("nested deeper than 200"));

@@ -235,18 +235,20 @@ const TreeBuilder::Anchor* TreeBuilder::FindAnchor(size_t anchor, size_t offset)
   return nullptr;
 }
 
+bool TreeBuilder::CountExpanded(size_t bytes, size_t offset) {
+  expanded_bytes_ += bytes;
+  if (expanded_bytes_ <= limits_.max_expanded_bytes) return true;
+  return Fail(tree_.LimitAt(offset, Concat("aliases repeat more than ", limits_.max_expanded_bytes,
+                                           " bytes of text; use fewer aliases")));
+}
+
 bool TreeBuilder::Alias(size_t anchor, size_t offset) {
   const Anchor* stored = FindAnchor(anchor, offset);
   if (stored == nullptr || !CheckRoom(stored->nodes.size(), offset) ||
       !Enter(offset, stored->height)) {
     return false;
   }
-  expanded_bytes_ += stored->text_bytes;
-  if (expanded_bytes_ > limits_.max_expanded_bytes) {
-    return Fail(
-        tree_.LimitAt(offset, Concat("aliases repeat more than ", limits_.max_expanded_bytes,
-                                     " bytes of text; use fewer aliases")));
-  }
+  if (!CountExpanded(stored->text_bytes, offset)) return false;
   const auto copy = static_cast<uint32_t>(tree_.nodes.size());
   tree_.nodes.insert(tree_.nodes.end(), stored->nodes.begin(), stored->nodes.end());
   tree_.nodes[copy].to_parent = 0;
@@ -277,7 +279,7 @@ bool TreeBuilder::KeyOfAlias(size_t anchor, size_t offset, std::string_view* tex
     return Fail(tree_.ErrorAt(offset, "a key must be a plain text, not an object or an array"));
   }
   *text = node.text_view();
-  return true;
+  return CountExpanded(text->size(), offset);
 }
 
 bool TreeBuilder::FinishObject(uint32_t object) {

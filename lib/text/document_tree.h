@@ -152,6 +152,7 @@ class TreeBuilder {
   bool CheckRoom(size_t more, size_t offset);
   bool TagIndex(std::string_view tag, size_t offset, uint16_t* index);
   bool Store(size_t anchor, uint32_t node, uint32_t height);
+  bool CountExpanded(size_t bytes, size_t offset);
   const Anchor* FindAnchor(size_t anchor, size_t offset);
   bool FinishObject(uint32_t object);
   bool Merge(uint32_t object);

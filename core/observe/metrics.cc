@@ -302,6 +302,12 @@ size_t MetricsRegistry::label_sets() const {
   return stages_.size() + routes_.size();
 }
 
+int64_t MetricsRegistry::OpenConnections() const {
+  int64_t open = 0;
+  for (size_t i = 0; i < options_.workers; ++i) open += worker_metrics_[i].connections_open.value();
+  return open;
+}
+
 MetricsRegistry::Registration& MetricsRegistry::Registration::operator=(
     Registration&& other) noexcept {
   if (this != &other) {
@@ -319,7 +325,7 @@ void MetricsRegistry::Registration::Reset() {
   registry_ = nullptr;
 }
 
-MetricsRegistry::Registration MetricsRegistry::AddSource(MetricsSource* source) {
+MetricsRegistry::Registration MetricsRegistry::Register(MetricsSource* source) {
   std::lock_guard lock(sources_mutex_);
   sources_.push_back(source);
   return Registration(this, source);

@@ -206,7 +206,7 @@ class MetricsRegistry {
   };
 
   /// Asks `source` at every scrape until the registration ends. The registry must outlive it.
-  [[nodiscard]] Registration AddSource(MetricsSource* source);
+  [[nodiscard]] Registration Register(MetricsSource* source);
 
   /// Everything in the given format; also retires cells. `now_ms` is any monotonic clock, the same
   /// each time.
@@ -214,6 +214,9 @@ class MetricsRegistry {
 
   /// Stages and routes that have cells now.
   size_t label_sets() const;
+
+  /// Connections of clients that are open, over all workers.
+  int64_t OpenConnections() const;
 
  private:
   struct StageEntry {

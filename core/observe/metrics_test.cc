@@ -181,6 +181,7 @@ TEST(MetricsTest, WorkersAreSummed) {
   registry.worker(0)->tls_handshakes_resumed.Add();
   registry.worker(1)->bytes_sent.Publish(12345);
   registry.worker(2)->rejected.Add("nul", 7);
+  EXPECT_EQ(registry.OpenConnections(), 1);
   const CheckedExposition seen = ScrapeText(&registry);
   EXPECT_EQ(seen.Value("postern_connections_accepted_total"), 6);
   EXPECT_EQ(seen.Value("postern_connections_open"), 1);
@@ -227,7 +228,7 @@ class FakeSource final : public MetricsSource {
 TEST(MetricsTest, SourcesAreAskedWhileRegistered) {
   MetricsRegistry registry(Workers(1));
   FakeSource source;
-  MetricsRegistry::Registration registration = registry.AddSource(&source);
+  MetricsRegistry::Registration registration = registry.Register(&source);
   CheckedExposition seen = ScrapeText(&registry);
   EXPECT_EQ(seen.Value("fake_expiry_seconds{cert=\"a\"}"), 5);
   // A second sample of a series, or a second kind of a family, would spoil the whole scrape.

@@ -6,7 +6,6 @@
 
 #include "core/route/authorization_error.h"
 #include "lib/text/ascii.h"
-#include "lib/text/glob.h"
 
 namespace postern {
 namespace {
@@ -56,12 +55,23 @@ size_t SegmentCount(std::string_view base_path) {
              : static_cast<size_t>(std::count(base_path.begin(), base_path.end(), '/')) + 1;
 }
 
+/// A glob in which '*' may only stand at the start, the end, or both (rest-api.md §2.2).
+bool MatchesEdges(std::string_view glob, std::string_view value) {
+  const bool open_start = glob.starts_with('*');
+  if (open_start) glob.remove_prefix(1);
+  const bool open_end = glob.ends_with('*');
+  if (open_end) glob.remove_suffix(1);
+  if (open_start && open_end) return value.find(glob) != value.npos;
+  if (open_start) return value.ends_with(glob);
+  return open_end ? value.starts_with(glob) : value == glob;
+}
+
 bool Holds(const Router::HeaderCondition& condition, const HeaderMap& headers) {
   const HeaderId id = LookupHeader(condition.name);
   return std::any_of(headers.begin(), headers.end(), [&](const HeaderField& field) {
     return field.id == id &&
            (id != HeaderId::kOther || EqualsIgnoreCase(field.name, condition.name)) &&
-           GlobMatch(condition.value_glob, field.value);
+           MatchesEdges(condition.value_glob, field.value);
   });
 }
 

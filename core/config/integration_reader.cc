@@ -1,0 +1,526 @@
+#include "core/config/integration_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "core/config/common_reader.h"
+#include "core/integration/http_mapped.h"
+#include "core/integration/http_proxy.h"
+#include "core/integration/integration_responses.h"
+#include "core/integration/mock.h"
+#include "core/integration/unavailable.h"
+#include "core/route/route_tree.h"
+#include "lib/template/stage_variables.h"
+#include "lib/text/ascii.h"
+
+namespace postern {
+namespace {
+
+namespace v1 = snapshot::v1;
+
+constexpr uint32_t kMinTimeoutMs = 50;
+constexpr uint32_t kDefaultTimeoutMs = 29000;
+constexpr uint32_t kMaxTimeoutMs = 900000;
+constexpr size_t kMaxTemplate = 300 * 1024;
+constexpr size_t kMaxName = 256;
+constexpr size_t kMaxPattern = 4096;
+constexpr size_t kMaxMappings = 1000;
+
+bool IsMethodOrAny(std::string_view text) { return ParseMethodBit(text) != 0; }
+
+bool IsProxy(v1::IntegrationType type) {
+  return type == v1::INTEGRATION_TYPE_HTTP_PROXY || type == v1::INTEGRATION_TYPE_AWS_PROXY;
+}
+
+std::string_view TypeName(v1::IntegrationType type) {
+  switch (type) {
+    case v1::INTEGRATION_TYPE_MOCK:
+      return "MOCK";
+    case v1::INTEGRATION_TYPE_HTTP:
+      return "HTTP";
+    case v1::INTEGRATION_TYPE_HTTP_PROXY:
+      return "HTTP_PROXY";
+    case v1::INTEGRATION_TYPE_AWS:
+      return "AWS";
+    case v1::INTEGRATION_TYPE_AWS_PROXY:
+      return "AWS_PROXY";
+    default:
+      return "";
+  }
+}
+
+void CheckHeaderName(std::string_view member, std::string_view name, const Field& field) {
+  if (field.Size(member, name, 1, kMaxName) && !IsToken(name)) {
+    field.Problem(member, Concat("\"", name, "\" is no field name"));
+  }
+}
+
+// ---- Checks.
+
+void CheckMappings(const v1::Integration& integration, const Field& field) {
+  if (static_cast<size_t>(integration.request_parameters_size()) > kMaxMappings) {
+    field.Problem("request_parameters", Concat("there are more than ", kMaxMappings));
+    return;
+  }
+  std::set<std::pair<int, std::string>> seen;
+  for (int i = 0; i < integration.request_parameters_size(); ++i) {
+    const v1::RequestMapping& mapping = integration.request_parameters(i);
+    const Field item = field.Item("request_parameters", i);
+    RefuseUnknownFields(mapping, item);
+    if (mapping.action() != v1::RequestMapping::ACTION_OVERWRITE) {
+      item.Problem("action", "a REST API can only overwrite");
+    }
+    const std::string& name = mapping.name();
+    switch (mapping.target()) {
+      case v1::RequestMapping::TARGET_PATH:
+      case v1::RequestMapping::TARGET_QUERYSTRING:
+        item.Size("name", name, 1, kMaxName);
+        break;
+      case v1::RequestMapping::TARGET_HEADER:
+        CheckHeaderName("name", name, item);
+        break;
+      default:
+        item.Problem("target", "this gateway maps onto paths, query strings and headers only");
+        break;
+    }
+    const std::string key =
+        mapping.target() == v1::RequestMapping::TARGET_HEADER ? AsciiToLower(name) : name;
+    if (!seen.emplace(mapping.target(), key).second) {
+      item.Problem("name", Concat("\"", name, "\" is mapped twice"));
+    }
+    ReadValueSource(mapping.source(), item.Member("source"));
+  }
+}
+
+void CheckTemplates(const google::protobuf::RepeatedPtrField<v1::Template>& templates,
+                    const Field& field, std::string_view member) {
+  std::set<std::string> seen;
+  for (int i = 0; i < templates.size(); ++i) {
+    const v1::Template& message = templates[i];
+    const Field item = field.Item(member, i);
+    RefuseUnknownFields(message, item);
+    item.Size("content_type", message.content_type(), 1, kMaxName);
+    item.Size("body", message.body(), 0, kMaxTemplate);
+    if (message.form() != v1::Template::FORM_LITERAL &&
+        message.form() != v1::Template::FORM_PAYLOAD) {
+      item.Problem("form", "this gateway does not render the template language");
+    }
+    if (!seen.insert(AsciiToLower(message.content_type())).second) {
+      item.Problem("content_type", Concat("\"", message.content_type(), "\" comes twice"));
+    }
+  }
+}
+
+void CheckResponses(const v1::Integration& integration, const Field& field) {
+  bool has_default = false;
+  for (int i = 0; i < integration.responses_size(); ++i) {
+    const v1::IntegrationResponse& response = integration.responses(i);
+    const Field item = field.Item("responses", i);
+    RefuseUnknownFields(response, item);
+    item.InRange("status_code", response.status_code(), 200, 599);
+    if (response.selection_pattern().empty()) {
+      if (has_default) item.Problem("selection_pattern", "a second default response");
+      has_default = true;
+    } else if (item.Size("selection_pattern", response.selection_pattern(), 1, kMaxPattern)) {
+      if (const auto why = IntegrationResponses::CheckPattern(response.selection_pattern())) {
+        item.Problem("selection_pattern", *why);
+      }
+    }
+    std::set<std::string> seen;
+    for (int j = 0; j < response.parameters_size(); ++j) {
+      const v1::ResponseMapping& mapping = response.parameters(j);
+      const Field parameter = item.Item("parameters", j);
+      RefuseUnknownFields(mapping, parameter);
+      CheckHeaderName("header", mapping.header(), parameter);
+      if (!seen.insert(AsciiToLower(mapping.header())).second) {
+        parameter.Problem("header", Concat("\"", mapping.header(), "\" is mapped twice"));
+      }
+      const Field source = parameter.Member("source");
+      switch (mapping.source().source_case()) {
+        case v1::ValueSource::kResponseHeader:
+          source.Size("response_header.name", mapping.source().response_header().name(), 1,
+                      kMaxName);
+          break;
+        case v1::ValueSource::kResponseBody:
+          if (!mapping.source().response_body().empty()) {
+            source.Problem("response_body", "this gateway does not map parts of a body");
+          }
+          break;
+        case v1::ValueSource::kRequest:
+          source.Problem("request", "a response has no values of the request");
+          break;
+        default:
+          ReadValueSource(mapping.source(), source);
+          break;
+      }
+    }
+    CheckTemplates(response.templates(), item, "templates");
+    KnownEnum(response.content_handling(), v1::ContentHandling_IsValid, kNoneRefused,
+              "content_handling", item);
+  }
+}
+
+void CheckTarget(const v1::Integration& integration, const Field& field) {
+  using Case = v1::Integration::TargetCase;
+  const Case target = integration.target_case();
+  switch (integration.type()) {
+    case v1::INTEGRATION_TYPE_MOCK:
+      if (target != Case::kMock) field.Problem("type", "needs the target mock");
+      return;
+    case v1::INTEGRATION_TYPE_HTTP:
+    case v1::INTEGRATION_TYPE_HTTP_PROXY:
+      if (target != Case::kHttp) {
+        field.Problem("type", "needs the target http");
+        return;
+      }
+      RefuseUnknownFields(integration.http(), field.Member("http"));
+      field.Member("http").Size("upstream", integration.http().upstream(), 1, 4096);
+      field.Member("http").Size("path", integration.http().path(), 0, 8192);
+      if (!IsMethodOrAny(integration.http_method())) {
+        field.Problem("http_method", Concat("\"", integration.http_method(), "\" is no method"));
+      }
+      return;
+    case v1::INTEGRATION_TYPE_AWS_PROXY:
+      if (target != Case::kLambda) {
+        field.Problem("type", "this gateway calls no AWS service but functions");
+        return;
+      }
+      RefuseUnknownFields(integration.lambda(), field.Member("lambda"));
+      field.Member("lambda").Size("function", integration.lambda().function(), 1, 1024);
+      if (integration.lambda().streaming() ||
+          integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM) {
+        field.Problem("response_transfer_mode",
+                      "this gateway does not stream the results of functions");
+      }
+      return;
+    case v1::INTEGRATION_TYPE_AWS:
+      field.Problem("type", "this gateway does not serve integrations of type AWS");
+      return;
+    default:
+      field.Problem("type", Concat("the value ", static_cast<int>(integration.type()),
+                                   " is unknown to this gateway"));
+      return;
+  }
+}
+
+// ---- Making.
+
+std::string Expand(std::string_view text, const IntegrationEnv& env) {
+  return ExpandStageVariables(text, [&](std::string_view name) -> std::optional<std::string_view> {
+    const auto found = env.variables.find(name);
+    if (found == env.variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+ValueSource MustRead(const v1::ValueSource& source) {
+  ProblemList ignored;  // CheckIntegration() has seen it
+  auto value = ReadValueSource(source, Field(&ignored));
+  return value.has_value() ? *std::move(value) : ValueSource(ValueSource::Kind::kLiteral, "");
+}
+
+struct Mappings {
+  std::vector<NamedSource> path;
+  std::vector<NamedSource> query;
+  std::vector<NamedSource> headers;
+};
+
+Mappings MakeMappings(const v1::Integration& integration) {
+  Mappings out;
+  for (const v1::RequestMapping& mapping : integration.request_parameters()) {
+    std::vector<NamedSource>* list = nullptr;
+    switch (mapping.target()) {
+      case v1::RequestMapping::TARGET_PATH:
+        list = &out.path;
+        break;
+      case v1::RequestMapping::TARGET_QUERYSTRING:
+        list = &out.query;
+        break;
+      case v1::RequestMapping::TARGET_HEADER:
+        list = &out.headers;
+        break;
+      default:
+        continue;
+    }
+    list->push_back({mapping.name(), MustRead(mapping.source())});
+  }
+  return out;
+}
+
+std::vector<BodyTemplate> MakeTemplates(
+    const google::protobuf::RepeatedPtrField<v1::Template>& templates) {
+  std::vector<BodyTemplate> out;
+  for (const v1::Template& message : templates) {
+    BodyTemplate made;
+    made.content_type = message.content_type();
+    if (message.form() == v1::Template::FORM_PAYLOAD) {
+      made.form = BodyTemplate::Form::kPayload;
+    } else {
+      made.body = message.body();
+    }
+    if (message.has_mock_status_code()) made.mock_status = message.mock_status_code();
+    out.push_back(std::move(made));
+  }
+  return out;
+}
+
+Passthrough MakePassthrough(const v1::Integration& integration) {
+  switch (integration.passthrough_behavior()) {
+    case v1::PASSTHROUGH_BEHAVIOR_WHEN_NO_TEMPLATES:
+      return Passthrough::kWhenNoTemplates;
+    case v1::PASSTHROUGH_BEHAVIOR_NEVER:
+      return Passthrough::kNever;
+    default:
+      return Passthrough::kWhenNoMatch;
+  }
+}
+
+ContentHandling MakeHandling(v1::ContentHandling handling) {
+  switch (handling) {
+    case v1::CONTENT_HANDLING_CONVERT_TO_BINARY:
+      return ContentHandling::kToBinary;
+    case v1::CONTENT_HANDLING_CONVERT_TO_TEXT:
+      return ContentHandling::kToText;
+    default:
+      return ContentHandling::kNone;
+  }
+}
+
+std::vector<IntegrationResponseSpec> MakeResponses(const v1::Method& method) {
+  std::vector<IntegrationResponseSpec> out;
+  for (const v1::IntegrationResponse& message : method.integration().responses()) {
+    IntegrationResponseSpec spec;
+    spec.selection_pattern = message.selection_pattern();
+    spec.status = static_cast<uint16_t>(message.status_code());
+    spec.declared = std::any_of(method.responses().begin(), method.responses().end(),
+                                [&](const v1::MethodResponse& declared) {
+                                  return declared.status_code() == message.status_code();
+                                });
+    for (const v1::ResponseMapping& mapping : message.parameters()) {
+      ResponseSource source;
+      switch (mapping.source().source_case()) {
+        case v1::ValueSource::kResponseHeader:
+          source.kind = mapping.source().response_header().multi_value()
+                            ? ResponseSource::Kind::kHeaderAll
+                            : ResponseSource::Kind::kHeader;
+          source.header = mapping.source().response_header().name();
+          break;
+        case v1::ValueSource::kResponseBody:
+          source.kind = ResponseSource::Kind::kBody;
+          break;
+        default:
+          source.value = MustRead(mapping.source());
+          break;
+      }
+      spec.headers.emplace_back(mapping.header(), std::move(source));
+    }
+    spec.templates = MakeTemplates(message.templates());
+    spec.handling = MakeHandling(message.content_handling());
+    out.push_back(std::move(spec));
+  }
+  return out;
+}
+
+std::unique_ptr<const Integration> Unavailable(const v1::Integration& integration,
+                                               std::string reason,
+                                               ResponseType reply =
+                                                   ResponseType::kApiConfigurationError) {
+  return std::make_unique<UnavailableIntegration>(TypeName(integration.type()), std::move(reason),
+                                                  reply);
+}
+
+uint32_t TimeoutOf(const v1::Integration& integration) {
+  return integration.has_timeout_ms() ? integration.timeout_ms() : kDefaultTimeoutMs;
+}
+
+std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const IntegrationEnv& env) {
+  const v1::Integration& integration = method.integration();
+  const BoundCluster& bound = env.upstreams.at(integration.http().upstream());
+  if (bound.cluster.set == nullptr) {
+    // rest-api.md §6.5
+    return Unavailable(integration,
+                       Concat("Execution failed due to configuration error: Invalid endpoint "
+                              "address. ",
+                              bound.binding->problem()));
+  }
+  Mappings mappings = MakeMappings(integration);
+  TargetTemplate::Spec target;
+  target.prefix = bound.binding->path_prefix();
+  target.text = Expand(integration.http().path(), env);
+  target.path = std::move(mappings.path);
+  target.query = std::move(mappings.query);
+  const std::string http_method =
+      integration.http_method() == "ANY" ? std::string() : integration.http_method();
+  if (integration.type() == v1::INTEGRATION_TYPE_HTTP_PROXY) {
+    target.pass_query = true;
+    HttpProxyIntegration::Spec spec;
+    spec.cluster = bound.cluster;
+    spec.authority = bound.binding->authority();
+    spec.https = bound.https;
+    spec.method = http_method;
+    spec.target = std::move(target);
+    spec.headers = std::move(mappings.headers);
+    spec.timeout_ms = TimeoutOf(integration);
+    spec.streamed = integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM;
+    spec.iam_authorized = method.authorization().type() == v1::Authorization::TYPE_AWS_IAM;
+    spec.api_id = env.api_id;
+    return std::make_unique<HttpProxyIntegration>(std::move(spec));
+  }
+  HttpMappedIntegration::Spec spec;
+  spec.cluster = bound.cluster;
+  spec.authority = bound.binding->authority();
+  spec.https = bound.https;
+  spec.method = http_method;
+  spec.target = std::move(target);
+  spec.headers = std::move(mappings.headers);
+  spec.request_templates = MakeTemplates(integration.request_templates());
+  spec.passthrough = MakePassthrough(integration);
+  spec.handling = MakeHandling(integration.content_handling());
+  spec.responses = MakeResponses(method);
+  spec.binary_media_types = env.binary_media_types;
+  spec.timeout_ms = TimeoutOf(integration);
+  spec.api_id = env.api_id;
+  return std::make_unique<HttpMappedIntegration>(std::move(spec));
+}
+
+std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
+                                              std::string_view resource_path,
+                                              const IntegrationEnv& env) {
+  const v1::Integration& integration = method.integration();
+  if (integration.http_method() != "POST") {
+    // rest-api.md §9.6
+    return Unavailable(integration,
+                       "Execution failed due to configuration error: Lambda functions are invoked "
+                       "with POST only");
+  }
+  const std::string& name = integration.lambda().function();
+  const std::shared_ptr<const LambdaFunction>& function = env.functions.at(name);
+  if (function == nullptr) {
+    const std::string_view resolved = env.resolved_functions.at(name);
+    return Unavailable(
+        integration,
+        Concat("Execution failed due to configuration error: no endpoint is known for the function ",
+               resolved.empty() ? std::string_view(name) : resolved),
+        ResponseType::kIntegrationFailure);
+  }
+  LambdaProxyIntegration::Spec spec;
+  spec.function = function;
+  spec.headers = MakeMappings(integration).headers;
+  spec.binary_media_types = env.binary_media_types;
+  spec.timeout_ms = TimeoutOf(integration);
+  spec.api_id = env.api_id;
+  // rest-api.md §6.9
+  spec.source_arn = Concat("arn:", env.partition, ":execute-api:", env.region, ":", env.account_id,
+                           ":", env.api_id, "/", env.stage, "/",
+                           method.http_method() == "ANY" ? "*" : method.http_method(),
+                           resource_path);
+  return std::make_unique<LambdaProxyIntegration>(std::move(spec));
+}
+
+}  // namespace
+
+std::optional<ValueSource> ReadValueSource(const v1::ValueSource& source, const Field& field) {
+  using Kind = ValueSource::Kind;
+  RefuseUnknownFields(source, field);
+  switch (source.source_case()) {
+    case v1::ValueSource::kRequest: {
+      const v1::RequestValue& value = source.request();
+      const Field item = field.Member("request");
+      RefuseUnknownFields(value, item);
+      if (!item.Size("name", value.name(), 1, kMaxName)) return std::nullopt;
+      switch (value.location()) {
+        case v1::RequestValue::LOCATION_PATH:
+          return ValueSource(Kind::kPath, value.name());
+        case v1::RequestValue::LOCATION_QUERYSTRING:
+          return ValueSource(value.multi_value() ? Kind::kQueryAll : Kind::kQuery, value.name());
+        case v1::RequestValue::LOCATION_HEADER:
+          return ValueSource(value.multi_value() ? Kind::kHeaderAll : Kind::kHeader, value.name());
+        default:
+          item.Problem("location", "is not set");
+          return std::nullopt;
+      }
+    }
+    case v1::ValueSource::kStageVariable:
+      return ValueSource(Kind::kStageVariable, source.stage_variable());
+    case v1::ValueSource::kContext:
+      return ValueSource(Kind::kVariable, source.context());
+    case v1::ValueSource::kLiteral:
+      return ValueSource(Kind::kLiteral, source.literal());
+    case v1::ValueSource::kRequestBody:
+      field.Problem("request_body", "this gateway does not map the body of a request");
+      return std::nullopt;
+    case v1::ValueSource::kExpression:
+      field.Problem("expression", "is for HTTP APIs");
+      return std::nullopt;
+    case v1::ValueSource::kResponseHeader:
+    case v1::ValueSource::kResponseBody:
+      field.Problem("there is no response to take a value from");
+      return std::nullopt;
+    case v1::ValueSource::SOURCE_NOT_SET:
+      field.Problem("is not set");
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void CheckIntegration(const v1::Method& method, const Field& field) {
+  const v1::Integration& integration = method.integration();
+  RefuseUnknownFields(integration, field);
+  CheckTarget(integration, field);
+  if (integration.has_timeout_ms()) {
+    field.InRange("timeout_ms", integration.timeout_ms(), kMinTimeoutMs, kMaxTimeoutMs);
+  }
+  CheckMappings(integration, field);
+  KnownEnum(integration.response_transfer_mode(), v1::ResponseTransferMode_IsValid, kNoneRefused,
+            "response_transfer_mode", field);
+  KnownEnum(integration.passthrough_behavior(), v1::PassthroughBehavior_IsValid, kNoneRefused,
+            "passthrough_behavior", field);
+  KnownEnum(integration.content_handling(), v1::ContentHandling_IsValid, kNoneRefused,
+            "content_handling", field);
+  if (IsProxy(integration.type())) {
+    if (!integration.request_templates().empty() || !integration.responses().empty()) {
+      field.Problem(integration.responses().empty() ? "request_templates" : "responses",
+                    "a proxy integration has none");
+    }
+  } else {
+    CheckTemplates(integration.request_templates(), field, "request_templates");
+    CheckResponses(integration, field);
+    if (integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM) {
+      field.Problem("response_transfer_mode", "only proxy integrations stream");
+    }
+  }
+  if (!integration.status_mappings().empty()) {
+    field.Problem("status_mappings", "are for HTTP APIs");
+  }
+  if (!integration.payload_format_version().empty()) {
+    field.Note("payload_format_version", "has no effect in a REST API");
+  }
+}
+
+std::unique_ptr<const Integration> MakeIntegration(const v1::Method& method,
+                                                   std::string_view resource_path,
+                                                   const IntegrationEnv& env) {
+  const v1::Integration& integration = method.integration();
+  if (!method.has_integration()) {
+    return std::make_unique<UnavailableIntegration>("", method.unavailable_reason());
+  }
+  switch (integration.type()) {
+    case v1::INTEGRATION_TYPE_HTTP:
+    case v1::INTEGRATION_TYPE_HTTP_PROXY:
+      return MakeHttp(method, env);
+    case v1::INTEGRATION_TYPE_AWS_PROXY:
+      return MakeLambda(method, resource_path, env);
+    default: {
+      MockIntegration::Spec spec;
+      spec.request_templates = MakeTemplates(integration.request_templates());
+      spec.passthrough = MakePassthrough(integration);
+      spec.handling = MakeHandling(integration.content_handling());
+      spec.responses = MakeResponses(method);
+      spec.binary_media_types = env.binary_media_types;
+      return std::make_unique<MockIntegration>(std::move(spec));
+    }
+  }
+}
+
+}  // namespace postern

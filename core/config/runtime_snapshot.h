@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config/listener_config.h"
+#include "core/route/router.h"
+#include "core/upstream/aws_credentials.h"
+#include "core/upstream/cluster_set.h"
+#include "core/upstream/function_pool.h"
+
+namespace postern {
+
+namespace snapshot::v1 {
+class Snapshot;
+}
+
+/// Something about one field of a snapshot.
+struct SnapshotProblem {
+  std::string path;  ///< e.g. "deployments[2].resources[5].methods[0].integration.timeout_ms"
+  std::string text;  ///< e.g. "40 is below 50"
+
+  /// "path: text"
+  std::string ToString() const;
+};
+
+/// A snapshot as the gateway runs it: everything that can be decided before a request comes is
+/// decided. Immutable and shared by all workers; each exchange keeps the one it began with alive.
+class RuntimeSnapshot {
+ public:
+  /// What Build() made of a message.
+  struct Built {
+    /// Null if there is any problem: a snapshot is taken as a whole or not at all.
+    std::shared_ptr<const RuntimeSnapshot> snapshot;
+    /// Everything that is wrong with it, at most kMaxProblems; the last then says that there is more.
+    std::vector<SnapshotProblem> problems;
+    /// What is taken but has no effect here, and guards that the definition's owner has waived.
+    std::vector<SnapshotProblem> notes;
+
+    /// All problems, one a line.
+    std::string ProblemText() const;
+  };
+
+  static constexpr size_t kMaxProblems = 200;
+
+  struct Options {
+    size_t workers = 1;  ///< the same for all snapshots of a process
+    /// The snapshot in force: clusters, functions and deployments that are the same in both are
+    /// shared, and with them connections, health and counts. May be null.
+    const RuntimeSnapshot* previous = nullptr;
+    /// Signs requests to clusters that ask for it. Null: the process's own, made when needed.
+    std::shared_ptr<const AwsCredentialsProvider> credentials;
+  };
+
+  /// Checks `message` and makes its runtime objects. Refuses whatever this gateway cannot do, and
+  /// every guard that it cannot enforce. Reads the files that TLS towards upstreams needs; opens no
+  /// socket and changes nothing that is in force.
+  static Built Build(const snapshot::v1::Snapshot& message, const Options& options);
+
+  ~RuntimeSnapshot();
+  RuntimeSnapshot(const RuntimeSnapshot&) = delete;
+  RuntimeSnapshot& operator=(const RuntimeSnapshot&) = delete;
+
+  uint64_t version() const { return version_; }
+  const Router& router() const { return *router_; }
+  const std::vector<ListenerConfig>& listeners() const { return listeners_; }
+  const std::shared_ptr<const ClusterSet>& cluster_set() const { return cluster_set_; }
+  /// Slots and queues of its functions.
+  const std::vector<std::shared_ptr<FunctionPool>>& functions() const { return functions_; }
+  /// Bounds of functions() as this snapshot has them; to be set when it becomes active.
+  void ApplyFunctionLimits() const;
+
+  /// Every route and stage at the position of its id.
+  const std::vector<const Route*>& routes() const { return routes_; }
+  const std::vector<const Stage*>& stages() const { return stages_; }
+
+ private:
+  friend class SnapshotBuilder;
+  RuntimeSnapshot();
+
+  uint64_t version_ = 0;
+  std::unique_ptr<const Router> router_;
+  std::vector<ListenerConfig> listeners_;
+  std::shared_ptr<const ClusterSet> cluster_set_;
+  std::vector<std::shared_ptr<FunctionPool>> functions_;
+  std::vector<FunctionLimits> function_limits_;  // of functions_
+  std::vector<std::shared_ptr<const Deployment>> deployments_;
+  std::vector<const Route*> routes_;
+  std::vector<const Stage*> stages_;
+};
+
+}  // namespace postern

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config/common_reader.h"
+#include "core/config/field.h"
+#include "core/config/integration_reader.h"
+#include "core/config/runtime_snapshot.h"
+#include "proto/snapshot/snapshot.pb.h"
+
+namespace postern {
+
+/// Makes one RuntimeSnapshot of one message. First everything is checked, so that all problems come
+/// out together; only of a sound message anything is made.
+class SnapshotBuilder {
+ public:
+  SnapshotBuilder(const snapshot::v1::Snapshot& message, const RuntimeSnapshot::Options& options);
+
+  RuntimeSnapshot::Built Build();
+
+ private:
+  /// A deployment that was parsed and found sound.
+  struct Parsed {
+    snapshot::v1::Deployment message;
+    std::shared_ptr<const Deployment> runtime;
+    int api = -1;        // an Api of a stage that points here
+    bool used = false;
+    bool sound = false;
+  };
+
+  void CheckGateway();
+  void CheckListeners();
+  void CheckApis();
+  void CheckClusters();
+  void CheckFunctions();
+  void CheckDeployments();
+  void CheckDeployment(const snapshot::v1::StoredDeployment& stored, const Field& field,
+                       Parsed* parsed);
+  void CheckMethod(const snapshot::v1::Deployment& deployment, const snapshot::v1::Method& method,
+                   const Field& field);
+  void CheckGatewayResponses(const snapshot::v1::Deployment& deployment, const Field& field,
+                             std::vector<ReplySpec>* replies);
+  void CheckStages();
+  void CheckVariables(const google::protobuf::Map<std::string, std::string>& variables,
+                      std::string_view name, const Field& field);
+  Parsed* CheckPointer(std::string_view digest, std::string_view name, int api,
+                       const Field& field);
+  template <typename Message>
+  void CheckBindings(const Message& stage, const Parsed* parsed, const Field& field);
+  void CheckMethodSettings(const snapshot::v1::Stage& stage, const Field& field);
+  void CheckDomains();
+  void CheckDomain(const snapshot::v1::Domain& domain, const Field& field);
+  void CheckTarget(const std::string& api_id, const std::string& stage, const Field& field);
+
+  void Make();
+  void MakeClusters();
+  void MakeFunctions();
+  template <typename Message>
+  std::unique_ptr<const Variant> MakeVariant(
+      const snapshot::v1::Stage& stage_message, const Message& message,
+      const google::protobuf::Map<std::string, std::string>& variables,
+      const google::protobuf::Map<std::string, std::string>* overrides, int8_t is_canary,
+      const Stage* stage);
+  std::unique_ptr<const Stage> MakeStage(int index, const Api* api);
+  std::vector<Router::Domain> MakeDomains();
+  const Stage* FindStage(const std::string& api_id, const std::string& stage) const;
+
+  const snapshot::v1::Snapshot& message_;
+  const RuntimeSnapshot::Options& options_;
+  ProblemList problems_;
+  Field root_;
+  std::shared_ptr<RuntimeSnapshot> out_;
+  Router::Gateway gateway_;
+  SecretMap secrets_;
+  std::unordered_map<std::string, int> api_index_;
+  std::unordered_map<std::string, int> cluster_index_;
+  std::unordered_map<std::string, int> function_index_;
+  std::unordered_map<std::string, int> stage_index_;  // by api id and name
+  std::unordered_map<std::string, Parsed> deployments_;
+  std::vector<ClusterConfig> clusters_;
+  std::vector<std::shared_ptr<const AccessLogFormat>> access_logs_;  // by stage
+  std::vector<std::shared_ptr<const LambdaFunction>> functions_;
+  std::unordered_map<std::string, const Stage*> stages_;
+};
+
+}  // namespace postern

@@ -111,7 +111,7 @@ std::optional<std::string_view> Similar(std::string_view name,
   return std::nullopt;
 }
 
-void ImportContext::Add(Node node, Finding finding) {
+bool ImportContext::Add(Node node, Finding finding) {
   const Mark mark = node.key_mark();
   finding.place.line = static_cast<int>(mark.line);
   finding.place.column = static_cast<int>(mark.column);
@@ -120,8 +120,9 @@ void ImportContext::Add(Node node, Finding finding) {
   // An operation that is looked at twice, or a component that several refer to.
   std::string key = Concat(static_cast<int>(finding.disposition), "\n", finding.place.pointer, "\n",
                            finding.kind, "\n", finding.reason);
-  if (!seen_.insert(std::move(key)).second) return;
+  if (!seen_.insert(std::move(key)).second) return false;
   report_.Add(std::move(finding));
+  return true;
 }
 
 void ImportContext::Applied(Node node, std::string_view kind) {
@@ -218,11 +219,6 @@ bool ImportContext::Guard(Node node, std::string_view kind, std::string_view gua
   if (given_up) {
     finding.disposition = Disposition::kIgnored;
     finding.reason = Concat("NOT ENFORCED, as you allowed: ", reason);
-    std::string line =
-        Concat(node.Location(), ": ", pointer, ": ", kind, " (", guard, ") is not enforced");
-    if (std::find(unenforced_.begin(), unenforced_.end(), line) == unenforced_.end()) {
-      unenforced_.push_back(std::move(line));
-    }
   } else {
     finding.disposition = Disposition::kRefused;
     finding.blocking = true;
@@ -232,7 +228,11 @@ bool ImportContext::Guard(Node node, std::string_view kind, std::string_view gua
     }
     finding.reason += ".";
   }
-  Add(node, std::move(finding));
+  const bool added = Add(node, std::move(finding));
+  if (given_up && added) {
+    unenforced_.push_back(
+        Concat(node.Location(), ": ", pointer, ": ", kind, " (", guard, ") is not enforced"));
+  }
   return given_up;
 }
 
@@ -282,7 +282,10 @@ void ImportContext::Settle(Node node, std::string_view kind) {
     const Node at = stack.back();
     stack.pop_back();
     if (covered_.count(at.Pointer()) > 0) continue;
-    if (at.size() == 0) Describes(at, kind);
+    if (at.size() == 0 || at.size() > kMaxEntries) {
+      Describes(at, kind);
+      continue;
+    }
     for (const Node child : at.children()) stack.push_back(child);
   }
 }
@@ -294,7 +297,9 @@ void ImportContext::ReportUncovered() {
     const Node node = stack.back();
     stack.pop_back();
     if (covered_.count(node.Pointer()) > 0) continue;
-    if (node.size() > 0) {
+    if (node.is_array() && node.size() > kMaxEntries) {
+      Describes(node, "long list");
+    } else if (node.size() > 0) {
       for (const Node child : node.children()) stack.push_back(child);
     } else if (node.is_object() || node.is_array()) {
       Describes(node, "empty");
@@ -391,8 +396,20 @@ bool ImportContext::IsObject(Node node, std::string_view kind) {
   return false;
 }
 
+bool ImportContext::IsSmallObject(Node node, std::string_view kind) {
+  if (!IsObject(node, kind)) return false;
+  if (node.size() <= kMaxEntries) return true;
+  Problem(node, kind, Concat("It has ", node.size(), " entries; at most 1,000 are allowed here."));
+  return false;
+}
+
 bool ImportContext::IsArray(Node node, std::string_view kind) {
-  if (node.is_array()) return true;
+  if (node.is_array()) {
+    if (node.size() <= kMaxEntries) return true;
+    Problem(node, kind,
+            Concat("It has ", node.size(), " entries; at most 1,000 are allowed here."));
+    return false;
+  }
   Problem(node, kind, Concat("A list is expected here, not ", NodeKindName(node.kind()), "."));
   return false;
 }

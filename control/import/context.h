@@ -85,6 +85,12 @@ class ImportContext {
   bool IsObject(Node node, std::string_view kind);
   bool IsArray(Node node, std::string_view kind);
 
+  /// The same, for lists and maps of which each entry is looked at in the light of the others.
+  bool IsSmallObject(Node node, std::string_view kind);
+
+  /// The most entries that a list, or a map that must be small, may have.
+  static constexpr size_t kMaxEntries = 1000;
+
   /// The node itself, or what its `$ref` points to within the document, over several references if
   /// need be. Absent, with a Problem, if there is no such thing.
   Node Resolve(Node node);
@@ -93,7 +99,8 @@ class ImportContext {
   std::string ReplaceAwsVariables(std::string_view text) const;
 
  private:
-  void Add(Node node, Finding finding);
+  /// Returns whether it was new.
+  bool Add(Node node, Finding finding);
 
   const ImportOptions& options_;
   const Document& document_;

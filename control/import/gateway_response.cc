@@ -127,13 +127,13 @@ void ImportGatewayResponses(ImportContext& context, Node responses, v1::Deployme
         response.set_status_code(static_cast<uint32_t>(std::stoi(*code)));
         context.Applied(value, kKind);
       } else if (member == "responseParameters") {
-        if (!context.IsObject(value, kKind)) continue;
+        if (!context.IsSmallObject(value, kKind)) continue;
         if (value.size() == 0) context.Applied(value, kKind);
         for (const Node parameter : value.children()) {
           ImportParameter(context, parameter, response);
         }
       } else if (member == "responseTemplates") {
-        if (!context.IsObject(value, kKind)) continue;
+        if (!context.IsSmallObject(value, kKind)) continue;
         if (value.size() == 0) context.Applied(value, kKind);
         for (const Node element : value.children()) {
           if (!element.is_string()) {

@@ -25,6 +25,7 @@ namespace {
 namespace v1 = snapshot::v1;
 
 constexpr size_t kMaxResources = 10000;
+constexpr size_t kMaxPathBytes = 8192;
 constexpr int64_t kMaxCompressionBytes = 10485760;
 
 // Members that OpenAPI gives an operation for each method.
@@ -48,16 +49,18 @@ class ResourceTree {
       context_.Problem(place, "path", Message(status));
       return nullptr;
     }
-    if (resources_.size() >= kMaxResources) {
-      if (resources_.size() == kMaxResources) {
-        context_.Problem(place, "path", "An API has at most 10,000 resources.");
-      }
+    // The path itself and those of its parents that are not there yet.
+    std::vector<std::string> missing = {text};
+    for (size_t slash = text.rfind('/'); slash != 0; slash = text.rfind('/', slash - 1)) {
+      std::string parent = text.substr(0, slash);
+      if (resources_.find(parent) != resources_.end()) break;
+      missing.push_back(std::move(parent));
+    }
+    if (resources_.size() + missing.size() > kMaxResources) {
+      context_.Problem(place, "path", "An API has at most 10,000 resources.");
       return nullptr;
     }
-    for (size_t slash = text.find('/', 1); slash != std::string::npos;
-         slash = text.find('/', slash + 1)) {
-      resources_[text.substr(0, slash)];
-    }
+    for (const std::string& made : missing) resources_[made];
     return &resources_[text];
   }
 
@@ -485,7 +488,10 @@ class Importer {
       }
     }
     context_.Applied(place, "base path");
-    if (!prefix_.empty()) {
+    if (prefix_.size() > kMaxPathBytes) {
+      context_.Problem(place, "base path", "A path has at most 8,192 characters.");
+      prefix_.clear();
+    } else if (!prefix_.empty()) {
       if (const auto parsed = PathTemplate::Parse(prefix_); !parsed.ok()) {
         context_.Problem(place, "base path", Message(parsed.status()));
         prefix_.clear();
@@ -611,6 +617,10 @@ class Importer {
     if (!key.starts_with('/')) {
       context_.Problem(item, "path",
                        Concat("resource path '", key, "': it must start with a slash"));
+      return;
+    }
+    if (prefix_.size() + key.size() > kMaxPathBytes) {
+      context_.Problem(item, "path", "A path has at most 8,192 characters.");
       return;
     }
     const absl::StatusOr<PathTemplate> path = PathTemplate::Parse(Concat(prefix_, key));

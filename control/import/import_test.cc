@@ -235,6 +235,12 @@ TEST(ImportDocument, TooMuchIsRefused) {
   for (int i = 0; i < 10001; ++i) many += Concat("  /p", i, ": {}\n");
   const ImportResult result = Import(many);
   EXPECT_THAT(Listed(result), Contains(HasSubstr("An API has at most 10,000 resources.")));
+  std::string long_path(10000, 'a');
+  EXPECT_FALSE(Import(Definition(Concat("  /", long_path, ": {}\n"))).ok());
+  std::string list;
+  for (int i = 0; i < 1001; ++i) list += "{name: a, in: query},";
+  EXPECT_THAT(Listed(Import(Definition(Concat("  /x: {get: {parameters: [", list, "]}}\n")))),
+              Contains(HasSubstr("It has 1001 entries")));
 }
 
 // Aliases of aliases, as an attack on memory.

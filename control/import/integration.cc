@@ -9,9 +9,9 @@
 #include "control/import/expression.h"
 #include "control/import/integration_uri.h"
 #include "control/import/placeholder.h"
+#include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
-#include "lib/template/stage_variables.h"
 #include "re2/re2.h"
 
 namespace postern {
@@ -644,7 +644,7 @@ class IntegrationImporter {
   }
 
   void ImportRequestParameters() {
-    if (!request_parameters_ || !context_.IsObject(request_parameters_, "requestParameters")) {
+    if (!request_parameters_ || !context_.IsSmallObject(request_parameters_, "requestParameters")) {
       return;
     }
     for (const Node value : request_parameters_.children()) ImportRequestParameter(value);
@@ -734,7 +734,7 @@ class IntegrationImporter {
   void ImportTemplates(Node templates, bool request,
                        google::protobuf::RepeatedPtrField<v1::Template>& out) {
     if (!templates) return;
-    if (!context_.IsObject(templates, templates.key())) return;
+    if (!context_.IsSmallObject(templates, templates.key())) return;
     if (templates.size() == 0) context_.Applied(templates, templates.key());
     for (const Node node : templates.children()) {
       if (node.is_null()) {
@@ -796,7 +796,7 @@ class IntegrationImporter {
   }
 
   void ImportResponses() {
-    if (!responses_ || !context_.IsObject(responses_, "responses")) return;
+    if (!responses_ || !context_.IsSmallObject(responses_, "responses")) return;
     if (responses_.size() == 0) context_.Applied(responses_, "responses");
     for (const Node response : responses_.children()) {
       if (context_.IsObject(response, "integration response")) ImportResponse(response);
@@ -855,7 +855,7 @@ class IntegrationImporter {
     } else {
       context_.Applied(status, "statusCode");
     }
-    if (parameters && context_.IsObject(parameters, "responseParameters")) {
+    if (parameters && context_.IsSmallObject(parameters, "responseParameters")) {
       if (parameters.size() == 0) context_.Applied(parameters, "responseParameters");
       for (const Node value : parameters.children()) {
         ImportResponseParameter(value, declared, response);

@@ -149,6 +149,7 @@ void OperationImporter::ImportParameters(Node operation, Node shared,
   std::vector<std::string> content_types;
   const Node consumes = operation.Find("consumes") ? operation.Find("consumes") : consumes_;
   for (const Node type : consumes.children()) {
+    if (content_types.size() == ImportContext::kMaxEntries) break;
     if (type.is_string()) content_types.push_back(MimeType(type.text()));
   }
   if (operation.Find("consumes")) context_.Applied(operation.Find("consumes"), "consumes");
@@ -248,7 +249,7 @@ void OperationImporter::ImportRequestBody(Node body, v1::Method& method) {
   const Node resolved = context_.Resolve(body);
   if (!resolved || !context_.IsObject(resolved, kKind)) return;
   for (const Node value : resolved.children()) {
-    if (value.key() == "content" && context_.IsObject(value, kKind)) {
+    if (value.key() == "content" && context_.IsSmallObject(value, kKind)) {
       if (value.size() == 0) context_.Applied(value, kKind);
       for (const Node media : value.children()) {
         if (!context_.IsObject(media, kKind)) continue;
@@ -266,7 +267,7 @@ void OperationImporter::ImportRequestBody(Node body, v1::Method& method) {
 }
 
 void OperationImporter::ImportResponses(Node responses, v1::Method& method) {
-  if (!context_.IsObject(responses, "responses")) return;
+  if (!context_.IsSmallObject(responses, "responses")) return;
   if (responses.size() == 0) context_.Applied(responses, "responses");
   for (const Node element : responses.children()) {
     const std::string_view code = element.key();
@@ -291,7 +292,9 @@ void OperationImporter::ImportResponses(Node responses, v1::Method& method) {
     v1::MethodResponse& result = *method.add_responses();
     result.set_status_code(static_cast<uint32_t>(std::stoi(std::string(code))));
     context_.Applied(response, "response");
-    for (const Node header : response.Find("headers").children()) {
+    const Node headers = response.Find("headers");
+    if (headers.is_object() && !context_.IsSmallObject(headers, "headers")) continue;
+    for (const Node header : headers.children()) {
       if (IsFieldName(header.key())) result.add_headers(std::string(header.key()));
     }
   }

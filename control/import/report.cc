@@ -125,6 +125,13 @@ std::string ImportReport::ToText(bool color) const {
     groups[it->second].findings.push_back(finding);
   }
   for (const Group& group : groups) {
+    if (&group == groups.data() + kMaxGroups) {
+      Append(out, kIndent,
+             paint(kDim, Concat("and ", groups.size() - kMaxGroups,
+                                " more kinds of findings; the JSON report has all")),
+             "\n");
+      break;
+    }
     for (size_t i = 0; i < std::min(group.findings.size(), kMaxAlike); ++i) {
       const Finding& finding = *group.findings[i];
       std::string label(DispositionName(finding.disposition));

@@ -80,6 +80,7 @@ class ImportReport {
   std::string ToJson() const;
 
   static constexpr size_t kMaxAlike = 5;
+  static constexpr size_t kMaxGroups = 500;  ///< of findings that say the same
 
  private:
   std::string file_name_;

@@ -248,7 +248,7 @@ void SecurityImporter::Apply(Node operation, v1::Method& method) {
   if (requirements && context_.IsArray(requirements, "security requirement")) {
     if (requirements.size() == 0) context_.Applied(requirements, "security requirement");
     for (const Node requirement : requirements.children()) {
-      if (!context_.IsObject(requirement, "security requirement")) continue;
+      if (!context_.IsSmallObject(requirement, "security requirement")) continue;
       // {} allows the request without any of the others. Asking for all of them is stricter.
       if (requirement.size() == 0) {
         if (requirements.size() == 1) {

@@ -26,7 +26,9 @@ Dispatcher::Dispatcher() : timers_(0) {
   uv_timer_init(&loop_, &wheel_timer_);
   uv_prepare_init(&loop_, &prepare_);
   uv_check_init(&loop_, &check_);
-  wheel_timer_.data = prepare_.data = check_.data = async_.data = this;
+  uv_idle_init(&loop_, &idle_);
+  wheel_timer_.data = prepare_.data = check_.data = async_.data = idle_.data = this;
+  sockets_ = std::make_unique<SocketPoller>(&loop_);
   uv_async_init(&loop_, &async_, [](uv_async_t* async) { Self(async)->RunPosted(); });
   uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) { Self(prepare)->FinishIteration(); });
   uv_check_start(&check_, [](uv_check_t* check) {
@@ -49,6 +51,8 @@ Dispatcher::~Dispatcher() {
   CloseHandle(&prepare_);
   CloseHandle(&check_);
   CloseHandle(&async_);
+  CloseHandle(&idle_);
+  sockets_.reset();
   while (uv_run(&loop_, UV_RUN_NOWAIT) != 0) {
     FinishIteration();
   }
@@ -107,6 +111,16 @@ void Dispatcher::FinishIteration() {
     dying_.swap(doomed_);
     dying_.clear();
   } while (!end_of_iteration_.empty() || !doomed_.empty());
+}
+
+void Dispatcher::AtNextIteration(EndOfIteration* item) {
+  if (item->linked()) return;
+  next_iteration_.PushBack(item);
+  uv_idle_start(&idle_, [](uv_idle_t* idle) {
+    Dispatcher* self = Self(idle);
+    uv_idle_stop(idle);
+    self->end_of_iteration_.TakeAll(&self->next_iteration_);
+  });
 }
 
 void Dispatcher::ArmWheel() {

@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "core/base/intrusive_list.h"
+#include "core/event/socket_poller.h"
 #include "core/event/timer.h"
 
 namespace postern {
@@ -57,6 +58,10 @@ class Dispatcher {
     if (!item->linked()) end_of_iteration_.PushBack(item);
   }
 
+  /// Has `item` called at the beginning of the next iteration, which then does not wait: for work that
+  /// is cut in pieces so that others have their turn.
+  void AtNextIteration(EndOfIteration* item);
+
   /// Monotonic milliseconds, read once an iteration: free to ask, stale by the work done since.
   uint64_t NowMs() const { return uv_now(&loop_); }
 
@@ -64,6 +69,7 @@ class Dispatcher {
   int64_t WallMs();
 
   TimerWheel* timers() { return &timers_; }
+  SocketPoller* sockets() { return sockets_.get(); }
   uv_loop_t* loop() { return &loop_; }
 
   /// Count of iterations; a watchdog on another thread sees by it that the loop is alive. Any thread.
@@ -82,12 +88,15 @@ class Dispatcher {
   uv_prepare_t prepare_;
   uv_check_t check_;
   uv_async_t async_;
+  uv_idle_t idle_;
   TimerWheel timers_;
+  std::unique_ptr<SocketPoller> sockets_;
   bool advancing_ = false;
   uint64_t wall_at_ = UINT64_MAX;  // NowMs() at which wall_ms_ was read
   int64_t wall_ms_ = 0;
   std::atomic<uint64_t> heartbeat_{0};
   IntrusiveList<EndOfIteration> end_of_iteration_;
+  IntrusiveList<EndOfIteration> next_iteration_;
   std::vector<std::unique_ptr<Deferred>> doomed_;
   std::vector<std::unique_ptr<Deferred>> dying_;
 

@@ -18,6 +18,9 @@ namespace {
 constexpr size_t kMaxIdleCorks = 128;
 constexpr uint32_t kMinRead = 1024;
 
+// Reads of one connection before others have their turn.
+constexpr int kReadsPerTurn = 4;
+
 absl::Status ErrnoStatus(int error, absl::string_view during) {
   return absl::ErrnoToStatus(error, during);
 }
@@ -61,9 +64,8 @@ Connection::Connection(NetContext* net, int fd, bool connecting, std::unique_ptr
       tls_(std::move(tls)) {
   ++net_->open_connections;
   watcher_.Open(
-      net->dispatcher, fd,
-      [](void* arg, FdEvents ready) { static_cast<Connection*>(arg)->OnReady(ready); }, this);
-  UpdateInterest();
+      net->dispatcher->sockets(), fd,
+      [](void* arg, SocketEvents ready) { static_cast<Connection*>(arg)->OnReady(ready); }, this);
 }
 
 Connection::~Connection() { CloseFd(/*reset=*/false); }
@@ -159,10 +161,7 @@ void Connection::SendRaw(const iovec* parts, int count) {
     pending_.Append(part.substr(sent));
     sent = 0;
   }
-  if (!pending_.empty()) {
-    was_blocked_ = true;
-    UpdateInterest();
-  }
+  if (!pending_.empty()) was_blocked_ = true;
 }
 
 void Connection::FlushCork() {
@@ -187,6 +186,8 @@ void Connection::OnEndOfIteration() {
         [this](std::string_view ciphertext) { SendRaw(ciphertext); },
         [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
   }
+  ReadAvailable();
+  if (fd_ < 0) return;
   Flush();
   if (!failure_.ok()) {
     Fail(failure_);
@@ -221,7 +222,6 @@ void Connection::FlushPending() {
     pending_.Drain(static_cast<size_t>(n));
     if (static_cast<size_t>(n) < offered) break;
   }
-  UpdateInterest();
   if (pending_.empty() && was_blocked_) {
     was_blocked_ = false;
     if (close_when_flushed_) {
@@ -235,53 +235,46 @@ void Connection::FlushPending() {
 void Connection::SetReading(bool on) {
   if (reading_ == on) return;
   reading_ = on;
-  // Switching off is left to the next readiness, which often never comes before reading is wanted
-  // again; that saves the system calls.
   if (!on || fd_ < 0 || state_ != State::kOpen) return;
-  UpdateInterest();
-  // What TLS has taken already will not make the socket readable.
-  if (tls_ != nullptr && tls_->has_held()) net_->dispatcher->AtEndOfIteration(this);
+  // What came meanwhile has been told already, and what TLS has taken will not be told at all.
+  if (readable_ || (tls_ != nullptr && tls_->has_held())) net_->dispatcher->AtEndOfIteration(this);
 }
 
-void Connection::UpdateInterest() {
-  if (fd_ < 0) return;
-  const bool want_read = state_ == State::kHandshaking || state_ == State::kLingering ||
-                         (state_ == State::kOpen && reading_);
-  const bool read = want_read && !peer_closed_;
-  const bool write = state_ == State::kConnecting || !pending_.empty();
-  const bool hangup = !read && !peer_closed_ && !hangup_seen_ && state_ != State::kConnecting;
-  armed_read_ = read;
-  watcher_.Watch(read, write, hangup);
+bool Connection::WantsRead() const {
+  if (fd_ < 0 || peer_closed_) return false;
+  return state_ == State::kHandshaking || state_ == State::kLingering ||
+         (state_ == State::kOpen && reading_);
 }
 
-void Connection::OnReady(FdEvents ready) {
+void Connection::OnReady(SocketEvents ready) {
+  readable_ = readable_ || ready.readable || ready.hangup || ready.failed;
+  hangup_ = hangup_ || ready.hangup;
+  failed_ = failed_ || ready.failed;
   if (state_ == State::kConnecting) {
+    if (!ready.writable && !ready.failed) return;
     FinishConnect();
-    return;
-  }
-  if (ready.failed) {
-    // What arrived before the reset is still there to be read, and may be a whole answer.
-    while (fd_ >= 0 && reading_ && !peer_closed_ && state_ != State::kLingering) OnReadable();
     if (fd_ < 0) return;
-    int error = 0;
-    socklen_t size = sizeof(error);
-    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    Fail(ErrnoStatus(error != 0 ? error : ECONNRESET, "connection"));
-    return;
   }
-  if (ready.writable) {
+  if (ready.writable && !pending_.empty()) {
     FlushPending();
     if (fd_ < 0) return;
   }
-  if (ready.readable) {
-    if (state_ == State::kOpen && !reading_) {
-      UpdateInterest();
+  ReadAvailable();
+  if (fd_ < 0 || !failed_ || WantsRead()) return;
+  // Nobody reads at present, so nothing else would find the error.
+  int error = 0;
+  socklen_t size = sizeof(error);
+  ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  Fail(ErrnoStatus(error != 0 ? error : ECONNRESET, "connection"));
+}
+
+void Connection::ReadAvailable() {
+  for (int i = 0; readable_ && WantsRead(); ++i) {
+    if (i == kReadsPerTurn) {
+      net_->dispatcher->AtNextIteration(this);
       return;
     }
-    OnReadable();
-  } else if (ready.hangup) {
-    hangup_seen_ = true;
-    UpdateInterest();
+    if (!ReadOnce()) return;
   }
 }
 
@@ -296,7 +289,6 @@ void Connection::FinishConnect() {
   if (tls_ != nullptr) {
     state_ = State::kHandshaking;
     HandleTls(tls_->Start([this](std::string_view ciphertext) { SendRaw(ciphertext); }));
-    UpdateInterest();
     return;
   }
   BecomeOpen();
@@ -313,44 +305,49 @@ void Connection::StartTls(std::unique_ptr<TlsChannel> tls, std::string_view rece
 
 void Connection::BecomeOpen() {
   state_ = State::kOpen;
-  UpdateInterest();
   if (tls_ == nullptr && !pending_.empty()) FlushPending();
   if (fd_ >= 0) events_->OnConnected();
 }
 
-void Connection::OnReadable() {
+// One read; false when the connection has nothing more to read for now, or has ended.
+bool Connection::ReadOnce() {
   const ssize_t n = ::recv(fd_, net_->read_scratch.get(), read_size_, 0);
   ++net_->read_calls;
   if (n < 0) {
-    if (errno == EAGAIN || errno == EINTR) {
-      if (watcher_.readable()) return;
-      Fail(ErrnoStatus(ECONNRESET, "read"));  // after an error nothing more will come
-      return;
+    if (errno == EINTR) return true;
+    if (errno == EAGAIN && !failed_) {
+      readable_ = false;
+      return false;
     }
-    Fail(ErrnoStatus(errno, "read"));
-    return;
+    Fail(ErrnoStatus(errno == EAGAIN ? ECONNRESET : errno, "read"));
+    return false;
   }
   if (n == 0) {
+    readable_ = false;
     PeerEnded();
-    return;
+    return false;
   }
   net_->bytes_read += static_cast<size_t>(n);
   const std::string_view data(net_->read_scratch.get(), static_cast<size_t>(n));
-  // A peer that fills whole reads gets larger ones; small exchanges stay with a small first read.
   if (data.size() == read_size_) {
+    // A peer that fills whole reads gets larger ones.
     read_size_ = std::min(read_size_ * 2, max_read_);
-  } else if (data.size() < read_size_ / 4 && read_size_ > kFirstRead) {
-    read_size_ = std::max({kFirstRead, read_size_ / 2, kMinRead});
+  } else {
+    // A short read has emptied the socket, unless an end or an error stands behind the data.
+    readable_ = hangup_ || failed_;
+    if (data.size() < read_size_ / 4 && read_size_ > kFirstRead) {
+      read_size_ = std::max({kFirstRead, read_size_ / 2, kMinRead});
+    }
   }
-  if (state_ == State::kLingering) return;  // discarded, so that the peer reads our answer
+  if (state_ == State::kLingering) return true;  // discarded, so that the peer reads our answer
   if (tls_ == nullptr) {
     events_->OnData(data);
-    return;
+    return true;
   }
   HandleTls(tls_->Receive(
-      data,
-      [this](std::string_view ciphertext) { SendRaw(ciphertext); },
+      data, [this](std::string_view ciphertext) { SendRaw(ciphertext); },
       [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
+  return true;
 }
 
 bool Connection::DeliverPlaintext(std::string_view data) {
@@ -388,7 +385,6 @@ void Connection::PeerEnded() {
     Fail(absl::OkStatus());
     return;
   }
-  UpdateInterest();
   events_->OnPeerClosed();
 }
 
@@ -411,11 +407,11 @@ void Connection::FinishGracefully() {
   ::shutdown(fd_, SHUT_WR);
   state_ = State::kLingering;
   linger_timer_.Start(linger_ms_);
-  UpdateInterest();
+  ReadAvailable();
 }
 
 bool Connection::LooksAlive() const {
-  if (fd_ < 0 || peer_closed_ || hangup_seen_ || write_broken_) return false;
+  if (fd_ < 0 || peer_closed_ || hangup_ || failed_ || write_broken_) return false;
   char byte;
   const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && errno == EAGAIN;

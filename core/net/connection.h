@@ -12,7 +12,7 @@
 #include "core/base/byte_queue.h"
 #include "core/base/byte_sink.h"
 #include "core/event/dispatcher.h"
-#include "core/event/fd_watcher.h"
+#include "core/event/socket_poller.h"
 #include "core/net/address.h"
 #include "core/net/tls_channel.h"
 
@@ -135,10 +135,12 @@ class Connection final : public ByteSink, private EndOfIteration {
   static constexpr uint32_t kFirstRead = 16 * 1024;
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kLingering, kClosed };
 
-  void OnReady(FdEvents ready);
+  void OnReady(SocketEvents ready);
   void FinishConnect();
   void BecomeOpen();
-  void OnReadable();
+  bool WantsRead() const;
+  void ReadAvailable();
+  bool ReadOnce();
   void OnEndOfIteration() override;
   void HandleTls(TlsChannel::Result result);
   bool DeliverPlaintext(std::string_view data);
@@ -148,7 +150,6 @@ class Connection final : public ByteSink, private EndOfIteration {
   void SendRaw(const iovec* parts, int count);
   void FlushCork();
   void FlushPending();
-  void UpdateInterest();
   void Fail(absl::Status why);
   void FinishGracefully();
   void CloseFd(bool reset);
@@ -162,8 +163,9 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool close_when_flushed_ = false;
   bool was_blocked_ = false;  // OnWritable() is owed
   bool write_broken_ = false;   // the kernel takes no more; what was to be written is dropped
-  bool hangup_seen_ = false;    // FIN arrived while reading was off
-  bool armed_read_ = false;     // the loop reports readability
+  bool readable_ = false;       // the kernel may hold data, or an end, that has not been read
+  bool hangup_ = false;         // FIN has arrived, behind what has not been read
+  bool failed_ = false;         // the socket is in error
   bool big_reserved_ = false;   // Reserve() handed out the worker's scratch, not the cork
   uint32_t read_size_ = kFirstRead;
   uint32_t max_read_ = NetContext::kScratchSize / 2;
@@ -171,7 +173,7 @@ class Connection final : public ByteSink, private EndOfIteration {
   uint32_t linger_ms_ = 0;
   char* cork_ = nullptr;  // gathered bytes of this iteration, NetContext::kCorkSize
   absl::Status failure_;  // reported at the end of the iteration
-  FdWatcher watcher_;
+  SocketWatcher watcher_;
   ByteQueue pending_;     // bytes (ciphertext with TLS) the kernel has refused
   Timer linger_timer_;
   Address peer_;

@@ -1,6 +1,7 @@
 #include "core/net/connection.h"
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,8 +48,10 @@ class ConnectionTest : public testing::Test {
     socklen_t size = sizeof(address);
     ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
     const int client = ::socket(AF_INET, SOCK_STREAM, 0);
+    // Connecting over loopback is done at once; everything after it must not block.
     ASSERT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    const int server = ::accept(listener, nullptr, nullptr);
+    const int server = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
+    ::fcntl(client, F_SETFL, O_NONBLOCK);
     ::close(listener);
     a = std::make_unique<Connection>(&net, client, false, nullptr, &a_seen);
     b = std::make_unique<Connection>(&net, server, false, nullptr, &b_seen);

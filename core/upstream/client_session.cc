@@ -97,20 +97,22 @@ void ClientSession::OnConnected() {
   connect_ms_ = static_cast<uint32_t>(settings_->net->dispatcher->NowMs() - started_ms_);
   const UpstreamProtocol protocol = settings_->config->protocol;
   const TlsChannel* tls = connection_->tls();
-  http2_ = tls != nullptr ? tls->alpn() == "h2" : protocol == UpstreamProtocol::kHttp2;
-  if (protocol == UpstreamProtocol::kHttp2 && !http2_) {
+  const bool http2 = tls != nullptr ? tls->alpn() == "h2" : protocol == UpstreamProtocol::kHttp2;
+  if (protocol == UpstreamProtocol::kHttp2 && !http2) {
     Finish(UpstreamFailure::kTlsFailed, "alpn");
     return;
   }
   Scope scope(this);
-  StartCodec();
+  StartCodec(http2);
   owner_->OnSessionReady(this);
 }
 
-void ClientSession::StartCodec() {
+void ClientSession::StartCodec(bool http2) {
   auto* events = static_cast<ClientCodecEvents*>(this);
-  if (http2_) {
-    codec_ = std::make_unique<Http2ClientCodec>(connection_.get(), events, settings_->http2);
+  if (http2) {
+    auto codec = std::make_unique<Http2ClientCodec>(connection_.get(), events, settings_->http2);
+    http2_codec_ = codec.get();
+    codec_ = std::move(codec);
   } else {
     codec_ = std::make_unique<Http1ClientCodec>(connection_.get(), events, &settings_->http1);
   }
@@ -129,10 +131,18 @@ ClientStream* ClientSession::Begin(ResponseReceiver* receiver) {
 size_t ClientSession::room() const {
   if (codec_ == nullptr || closed_ || retiring_) return 0;
   size_t room = codec_->capacity();
+  if (http2() && !settled_) {
+    room = std::min(room, assumed_limit_ - std::min(assumed_limit_, codec_->active_streams()));
+  }
   if (const uint32_t most = settings_->config->max_requests_per_connection; most != 0) {
     room = std::min<size_t>(room, most - served_);
   }
   return room;
+}
+
+size_t ClientSession::stream_limit() const {
+  if (!http2()) return 1;
+  return settled_ ? http2_codec_->stream_limit() : assumed_limit_;
 }
 
 void ClientSession::Retire() {
@@ -171,10 +181,12 @@ void ClientSession::Update() {
     Finish(UpstreamFailure::kConnectFailed, "retired");
     return;
   }
-  if (changed_) {
-    changed_ = false;
-    owner_->OnSessionChanged(this);
-  }
+  if (changed_) TellOwner();
+}
+
+void ClientSession::TellOwner() {
+  changed_ = false;
+  owner_->OnSessionChanged(this);
 }
 
 void ClientSession::Finish(UpstreamFailure why, std::string_view detail) {
@@ -229,6 +241,7 @@ void ClientSession::OnWritable() {
 
 void ClientSession::OnCapacityChanged() {
   changed_ = true;
+  settled_ = true;  // no answer comes before the peer's SETTINGS (RFC 9113 §3.4)
   if (depth_ == 0) settings_->net->dispatcher->AtEndOfIteration(this);
 }
 

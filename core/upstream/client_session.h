@@ -19,6 +19,7 @@
 namespace postern {
 
 class ClientSession;
+class Http2ClientCodec;
 
 /// Hears of its sessions: a pool or a health check.
 class SessionOwner {
@@ -74,13 +75,19 @@ class ClientSession final : public ListNode<ClientSession>,
   /// Begins an exchange; room() must not be zero.
   ClientStream* Begin(ResponseReceiver* receiver);
 
+  /// An exchange has ended: offers its room to the pool before the event under way has returned, so
+  /// that what follows from it can use the connection.
+  void Offer() {
+    if (changed_ && !closed_) TellOwner();
+  }
+
   /// Exchanges that may be begun now.
   size_t room() const;
   size_t active() const { return codec_ != nullptr ? codec_->active_streams() : 0; }
   bool ready() const { return codec_ != nullptr && !closed_; }
   /// It has carried an exchange before, so the peer may have given it up meanwhile.
   bool reused() const { return served_ > 0; }
-  bool http2() const { return http2_; }
+  bool http2() const { return http2_codec_ != nullptr; }
   /// See Connection::LooksAlive().
   bool LooksAlive() const { return connection_ != nullptr && connection_->LooksAlive(); }
   /// Bytes that this worker's connections have sent; see UpstreamRequest.
@@ -97,17 +104,25 @@ class ClientSession final : public ListNode<ClientSession>,
 
   uint64_t connect_ms() const { return connect_ms_; }
 
+  /// Exchanges that the peer allows at once: 1 for HTTP/1.1. For HTTP/2 what it said, once it has;
+  /// until then what AssumeLimit() said.
+  size_t stream_limit() const;
+  void AssumeLimit(size_t limit) { assumed_limit_ = limit; }
+  /// The peer has said what it allows.
+  bool settled() const { return settled_; }
+
   // For the pool that keeps it.
   uint64_t idle_since_ms = 0;
   uint8_t list = 0;
 
  private:
   void Connect();
-  void StartCodec();
+  void StartCodec(bool http2);
   void Leave() {
     if (--depth_ == 0) Update();
   }
   void Update();
+  void TellOwner();
   void Finish(UpstreamFailure why, std::string_view detail);
 
   // ConnectionEvents.
@@ -127,16 +142,18 @@ class ClientSession final : public ListNode<ClientSession>,
   const std::string& server_name_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<ClientCodec> codec_;
+  const Http2ClientCodec* http2_codec_ = nullptr;  // the same, where it is one
   Timer connect_timer_;
   uint64_t started_ms_;
   uint32_t connect_ms_ = 0;
   uint32_t served_ = 0;
   int depth_ = 0;
-  bool http2_ = false;
   bool retiring_ = false;
   bool close_asked_ = false;
   bool closed_ = false;
   bool changed_ = false;
+  bool settled_ = false;  // the peer's limits are known
+  size_t assumed_limit_ = SIZE_MAX;
   UpstreamFailure failure_ = UpstreamFailure::kNone;  // found before the loop could tell
   std::string_view failure_detail_;
 };

@@ -67,14 +67,18 @@ class Cluster::NameWatch {
     } else {
       cluster_->stats()->dns_failures.Add();
     }
-    if (good != good_ || first_) {
-      Log(good ? LogLevel::kInfo : LogLevel::kWarn,
-          good ? "upstream_resolved" : "upstream_unresolved",
+    if (!good && (good_ || first_)) {
+      Log(LogLevel::kWarn, "upstream_unresolved",
           {{"cluster", cluster_->config().name},
            {"host", config_->host},
-           {"addresses", static_cast<uint64_t>(addresses_.size())},
+           {"addresses_kept", static_cast<uint64_t>(addresses_.size())},
            {"why",
             answer.ok() ? std::string("no addresses") : std::string(answer.status().message())}});
+    } else if (changed) {
+      Log(LogLevel::kInfo, "upstream_resolved",
+          {{"cluster", cluster_->config().name},
+           {"host", config_->host},
+           {"addresses", static_cast<uint64_t>(addresses_.size())}});
     }
     good_ = good;
     if (!cluster_->draining()) timer_.Start(std::max(again_ms, 1u));

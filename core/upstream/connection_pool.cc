@@ -11,7 +11,8 @@ ConnectionPool::ConnectionPool(const SessionSettings* settings, PoolLimits* limi
     : settings_(settings),
       limits_(limits),
       address_(address),
-      server_name_(std::move(server_name)) {
+      server_name_(std::move(server_name)),
+      stream_limit_(std::max(settings->config->http2.max_concurrent_streams, 1u)) {
   const ClusterConfig& config = *settings->config;
   if (config.protocol == UpstreamProtocol::kHttp2) version_ = Version::kHttp2;
   if (config.protocol == UpstreamProtocol::kHttp1 || config.tls.context == nullptr) {
@@ -68,7 +69,7 @@ ClientSession* ConnectionPool::Find(Wish wish) {
 size_t ConnectionPool::ExpectedRoom() const {
   if (version_ == Version::kHttp1) return 1;
   // Until the first connection has said what it speaks, the others wait for it.
-  return std::max<size_t>(settings_->config->http2.max_concurrent_streams, 1);
+  return stream_limit_;
 }
 
 void ConnectionPool::OpenAsNeeded() {
@@ -76,6 +77,7 @@ void ConnectionPool::OpenAsNeeded() {
     if (version_ == Version::kUnknown && connecting_ > 0) return;
     if (!limits_->TryOpenConnection()) return;
     auto* session = new ClientSession(settings_, address_, server_name_, this);
+    session->AssumeLimit(stream_limit_);
     session->list = kConnecting;
     lists_[kConnecting].PushBack(session);
     ++sessions_;
@@ -117,6 +119,10 @@ void ConnectionPool::OnSessionReady(ClientSession* session) {
 void ConnectionPool::OnSessionChanged(ClientSession* session) {
   // A session that has ended before it was ready is accounted for when it has closed.
   if (session->list == kConnecting) return;
+  if (session->http2() && session->settled()) {
+    // A peer that allows none for now will say so on the next connection as well.
+    stream_limit_ = std::max<size_t>(session->stream_limit(), 1);
+  }
   Move(session, ListFor(session));
   if (session->list == kFull) return;
   Serve();

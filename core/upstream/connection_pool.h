@@ -124,6 +124,7 @@ class ConnectionPool final : private SessionOwner {
   size_t waiting_ = 0;
   bool draining_ = false;
   bool serving_ = false;
+  size_t stream_limit_;  // of one HTTP/2 connection, by the newest that has said so
   enum class Version : uint8_t { kUnknown, kHttp1, kHttp2 } version_ = Version::kUnknown;
 };
 

@@ -538,8 +538,10 @@ void UpstreamRequest::OnEnd(const HeaderMap* trailers) {
 // An answer may be complete before its request is: what is left of that is not sent.
 void UpstreamRequest::ResponseEnded() {
   if (ended_) stream_ = nullptr;  // both directions have ended: the tie is cut
+  ClientSession* session = session_;
   LeaveAttempt();
   Finish();
+  session->Offer();
 }
 
 void UpstreamRequest::OnReset(ResetReason reason) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -23,6 +24,11 @@ class Http2ClientCodec final : public ClientCodec, private Http2Connection {
   ClientStream* NewStream(ResponseReceiver* receiver) override;
   size_t capacity() const override;
   size_t active_streams() const override { return open_streams(); }
+  /// Exchanges that the peer allows at once, within our own limit; ours, until its SETTINGS have
+  /// come.
+  size_t stream_limit() const {
+    return std::min<size_t>(PeerLimit(), options().max_concurrent_streams);
+  }
 
   void OnData(std::string_view data, uint64_t now_ms) override { Receive(data, now_ms); }
   void OnPeerClosed() override { Lost(); }

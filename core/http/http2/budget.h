@@ -5,12 +5,11 @@
 
 namespace postern {
 
-/// Token bucket that is full at first. Time gives tokens back by whole seconds, so that a short burst
-/// meets exactly `max`. No clock of its own.
+/// Token bucket that is full at first. Time gives tokens back by whole seconds, so that a short
+/// burst meets exactly `max`. No clock of its own.
 class Budget {
  public:
-  Budget(uint32_t max, uint32_t per_second)
-      : tokens_(max), max_(max), per_second_(per_second) {}
+  Budget(uint32_t max, uint32_t per_second) : tokens_(max), max_(max), per_second_(per_second) {}
 
   /// Takes one token. False when none is left after it: the limit is reached.
   bool Spend(uint64_t now_ms) {

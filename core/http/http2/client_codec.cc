@@ -18,12 +18,14 @@ class Http2ClientCodec::Stream final : public Http2Stream, public ClientStream {
     received_before = 0;
   }
   ResponseReceiver* receiver() const { return receiver_; }
-  // Cuts the tie if the exchange is over but for what the receiver is yet to be told.
+  // Cuts the tie if the exchange is over but for what the receiver is yet to be told, which may
+  // begin the next one in its place.
   ResponseReceiver* ReceiverAtEnd() {
     ResponseReceiver* receiver = receiver_;
     if (send_done) {
       codec_->Cut(this);
       Untie();
+      codec_->Retire(this);
     }
     return receiver;
   }
@@ -171,8 +173,8 @@ void Http2ClientCodec::ReceivedHead(Stream* stream, bool end) {
       malformed();
       return;
     }
-    head->body = head->has_content_length || head->status == 204 ? BodyKind::kNone
-                                                                  : BodyKind::kUnknown;
+    head->body =
+        head->has_content_length || head->status == 204 ? BodyKind::kNone : BodyKind::kUnknown;
     stream->receive_limited = true;
     stream->receive_left = 0;
   } else if (end) {
@@ -182,9 +184,9 @@ void Http2ClientCodec::ReceivedHead(Stream* stream, bool end) {
     }
     head->body = BodyKind::kNone;
   } else {
-    head->body = !head->has_content_length     ? BodyKind::kUnknown
-                 : head->content_length > 0    ? BodyKind::kLength
-                                               : BodyKind::kNone;
+    head->body = !head->has_content_length  ? BodyKind::kUnknown
+                 : head->content_length > 0 ? BodyKind::kLength
+                                            : BodyKind::kNone;
     stream->receive_limited = head->has_content_length;
     stream->receive_left = head->content_length;
   }
@@ -196,7 +198,6 @@ void Http2ClientCodec::ReceivedHead(Stream* stream, bool end) {
   stream->remote_ended = true;
   stream->receive_done = true;
   stream->ReceiverAtEnd()->OnHead(true);
-  Retire(stream);
 }
 
 void Http2ClientCodec::OnSent(Http2Stream* stream) {

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-// Below this, content is copied behind its frame header in one piece; above, it is handed to the sink
-// as it is, which may write it without a copy.
+// Below this, content is copied behind its frame header in one piece; above, it is handed to the
+// sink as it is, which may write it without a copy.
 constexpr size_t kCopyLimit = 4096;
 
-// Useful frames make room for others, to the extent that sane peers need it: a client that reads 4 KiB
-// at a time updates two windows for each.
+// Useful frames make room for others, to the extent that sane peers need it: a client that reads 4
+// KiB at a time updates two windows for each.
 constexpr uint32_t kEarnedBySent = 10;
 constexpr uint32_t kEarnedByReceived = 1;
 
@@ -82,10 +82,10 @@ struct Http2Connection::Callbacks {
 
   static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto* self = static_cast<Http2Connection*>(user);
+    self->noted_.complete = true;
     switch (frame->hd.type) {
       case NGHTTP2_DATA:
       case NGHTTP2_HEADERS:
-        self->noted_.complete = true;
         self->noted_.end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         break;
       case NGHTTP2_RST_STREAM:
@@ -95,10 +95,6 @@ struct Http2Connection::Callbacks {
         break;
       case NGHTTP2_GOAWAY:
         self->goaway_received_ = true;
-        self->noted_.complete = true;
-        break;
-      case NGHTTP2_SETTINGS:
-        self->noted_.complete = true;
         break;
       default:
         break;
@@ -213,7 +209,7 @@ struct Http2Connection::Callbacks {
       sink->Write(stream->view.substr(0, size));
       stream->view.remove_prefix(size);
     }
-    self->guard_.EarnIdle(kEarnedBySent);
+    if (!stream->view_is_static) self->guard_.EarnIdle(kEarnedBySent);
     if (stream->blocked && stream->pending() == 0) {
       (sink->buffered() == 0 ? self->writable_ : self->sink_blocked_).PushBack(stream);
     }
@@ -240,8 +236,8 @@ struct Http2Connection::Callbacks {
 
 namespace {
 
-// What is the guard's, the sections' or the streams' is switched off in nghttp2: its rate limits, its
-// view of HTTP, its automatic windows.
+// What is the guard's, the sections' or the streams' is switched off in nghttp2: its rate limits,
+// its view of HTTP, its automatic windows.
 const nghttp2_option* SessionOptions() {
   static const nghttp2_option* options = [] {
     nghttp2_option* made = nullptr;
@@ -262,8 +258,8 @@ const nghttp2_option* SessionOptions() {
 
 Http2Connection::Http2Connection(Side side, ByteSink* sink, const Http2Options& options)
     : side_(side), sink_(sink), options_(options), guard_(side, options), section_(options) {
-  const auto create = side == Side::kServer ? nghttp2_session_server_new2
-                                            : nghttp2_session_client_new2;
+  const auto create =
+      side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
   if (create(&session_, Callbacks::Get(), this, SessionOptions()) != 0) std::abort();  // no memory
   nghttp2_settings_entry settings[4];
   size_t count = 0;
@@ -273,9 +269,12 @@ Http2Connection::Http2Connection(Side side, ByteSink* sink, const Http2Options& 
     settings[count++] = {NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
   }
   settings[count++] = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.initial_stream_window};
-  settings[count++] = {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
-                       static_cast<uint32_t>(std::min<size_t>(options.max_decoded_section,
-                                                              UINT32_MAX))};
+  // The most that could ever be accepted, as RFC 9113 §6.5.2 counts.
+  settings[count++] = {
+      NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+      static_cast<uint32_t>(std::min<size_t>(
+          options.max_head_fields + options.max_target + 32 * (options.max_field_count + 4),
+          UINT32_MAX))};
   // RFC 9218 §2.1: without the dependency tree of RFC 7540.
   settings[count++] = {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, count);
@@ -299,7 +298,8 @@ void Http2Connection::Receive(std::string_view data, uint64_t now_ms) {
   now_ms_ = now_ms;
   bytes_received_ += data.size();
   receiving_ = true;
-  while (!data.empty() && open_ && !error_sent_) {
+  // After GOAWAY in either direction and the last stream, nothing that comes matters.
+  while (!data.empty() && open_ && !error_sent_ && nghttp2_session_want_read(session_) != 0) {
     if (side_ == Side::kServer && preface_at_ < kPrefaceSize) {
       ReceivePreface(&data);
     } else {
@@ -387,7 +387,8 @@ void Http2Connection::BeginFrame(const char* header) {
   if (frame_.type == Http2FrameType::kHeaders && frame_phase_ == StreamPhase::kIdle) {
     history_.Open(frame_.stream_id);
   }
-  if (frame_.type == Http2FrameType::kData && frame_stream_ != nullptr && !frame_stream_->reset_by_us) {
+  if (frame_.type == Http2FrameType::kData && frame_stream_ != nullptr &&
+      !frame_stream_->reset_by_us) {
     // RFC 9113 §6.9.1. nghttp2 would pass the excess on.
     const int32_t window = nghttp2_session_get_stream_local_window_size(
         session_, static_cast<int32_t>(frame_.stream_id));
@@ -466,11 +467,11 @@ StreamPhase Http2Connection::PhaseOf(uint32_t id, Http2Stream** stream) {
   return StreamPhase::kIdle;
 }
 
-// RFC 9113 §6.9.2: a change that makes any window too large ends the connection; nghttp2 would end the
-// stream.
+// RFC 9113 §6.9.2: a change that makes any window too large ends the connection; nghttp2 would end
+// the stream.
 bool Http2Connection::SettingsOverflowWindows(std::string_view payload) {
-  int64_t initial = nghttp2_session_get_remote_settings(session_,
-                                                        NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+  int64_t initial =
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
   int64_t change = 0;
   int64_t worst = 0;
   for (; payload.size() >= 6; payload.remove_prefix(6)) {
@@ -486,8 +487,8 @@ bool Http2Connection::SettingsOverflowWindows(std::string_view payload) {
   for (const Http2Stream* stream = streams_.Front(); stream != nullptr;
        stream = streams_.Next(stream)) {
     if (!stream->wired) continue;
-    const int64_t window = nghttp2_session_get_stream_remote_window_size(
-        session_, static_cast<int32_t>(stream->id));
+    const int64_t window =
+        nghttp2_session_get_stream_remote_window_size(session_, static_cast<int32_t>(stream->id));
     if (window + worst > static_cast<int64_t>(kMaxWindow)) return true;
   }
   return false;
@@ -499,17 +500,26 @@ void Http2Connection::Feed(const char* bytes, size_t size) {
   const ssize_t used =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes), size);
   if (used < 0) {
-    Terminate(used == NGHTTP2_ERR_FLOODED ? Http2Error::kEnhanceYourCalm
-                                          : Http2Error::kInternalError,
-              "session");
+    Terminate(
+        used == NGHTTP2_ERR_FLOODED ? Http2Error::kEnhanceYourCalm : Http2Error::kInternalError,
+        "session");
     return;
   }
   OnFed();
+  // A frame that nghttp2 has not taken may have ended the connection: what follows is not for us.
+  if (!noted_.complete && payload_left_ == 0) Pump();
 }
 
 void Http2Connection::OnFed() {
   switch (frame_.type) {
     case Http2FrameType::kData:
+      if (frame_stream_ != nullptr && !frame_stream_->head_received &&
+          (!noted_.content.empty() || noted_.end)) {
+        // RFC 9113 §8.1: interim responses have no content.
+        nghttp2_session_consume_connection(session_, noted_.content.size());
+        StreamError(frame_stream_, Http2Error::kProtocolError, ResetReason::kProtocolError);
+        break;
+      }
       // Known before the content is delivered: what the receiver then sends may close the stream.
       if (noted_.complete && noted_.end && frame_stream_ != nullptr) {
         frame_stream_->remote_ended = true;
@@ -609,8 +619,8 @@ void Http2Connection::ReceivedTrailers(Http2Stream* stream, bool end) {
 
 bool Http2Connection::SectionPending() const {
   if (!open_) return false;
-  const bool section = frame_.type == Http2FrameType::kHeaders ||
-                       frame_.type == Http2FrameType::kContinuation;
+  const bool section =
+      frame_.type == Http2FrameType::kHeaders || frame_.type == Http2FrameType::kContinuation;
   return !guard_.settings_seen() || guard_.in_field_block() || (section && payload_left_ > 0);
 }
 
@@ -650,8 +660,7 @@ void Http2Connection::Cut(Http2Stream* stream) {
 void Http2Connection::StreamError(Http2Stream* stream, Http2Error error, ResetReason reason) {
   if (stream->wired && !stream->reset_by_us) {
     stream->reset_by_us = true;
-    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream->id),
-                              static_cast<uint32_t>(error));
+    RefuseStream(stream->id, error);
   }
   if (stream->tied) {
     Cut(stream);
@@ -660,9 +669,11 @@ void Http2Connection::StreamError(Http2Stream* stream, Http2Error error, ResetRe
   Retire(stream);
 }
 
+// Written at once: until then the stream counts as open, and nghttp2 takes frames for it as such.
 void Http2Connection::RefuseStream(uint32_t id, Http2Error error) {
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id),
                             static_cast<uint32_t>(error));
+  Pump();
 }
 
 void Http2Connection::ResetStream(Http2Stream* stream, ResetReason reason) {
@@ -674,9 +685,7 @@ void Http2Connection::ResetStream(Http2Stream* stream, ResetReason reason) {
   if (open_ && stream->wired && !stream->reset_by_us &&
       !(side_ == Side::kServer && stream->local_ended)) {
     stream->reset_by_us = true;
-    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream->id),
-                              static_cast<uint32_t>(ErrorOf(reason)));
-    Pump();
+    RefuseStream(stream->id, ErrorOf(reason));
   }
   Retire(stream);
 }
@@ -765,8 +774,7 @@ void Http2Connection::SendEnd(Http2Stream* stream, const HeaderMap* trailers) {
       if (stream->pending() == 0 && stream->opened) {
         SubmitTrailers(stream, *trailers);
       } else {
-        stream->trailers =
-            std::make_unique<HeldTrailers>(stream->arena()->pool(), *trailers);
+        stream->trailers = std::make_unique<HeldTrailers>(stream->arena()->pool(), *trailers);
         stream->finishing = true;
       }
     } else {
@@ -796,8 +804,7 @@ void Http2Connection::SubmitTrailers(Http2Stream* stream, const HeaderMap& trail
     SubmitData(stream);
     return;
   }
-  nghttp2_submit_trailer(session_, static_cast<int32_t>(stream->id), fields.data(),
-                         fields.size());
+  nghttp2_submit_trailer(session_, static_cast<int32_t>(stream->id), fields.data(), fields.size());
   Pump();  // while the fields are alive
 }
 
@@ -822,9 +829,7 @@ void Http2Connection::BreakOff(Http2Stream* stream) {
   stream->reset_by_us = true;
   stream->view = {};
   stream->queue.reset();
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream->id),
-                            NGHTTP2_INTERNAL_ERROR);
-  Pump();
+  RefuseStream(stream->id, Http2Error::kInternalError);
 }
 
 // END_STREAM has been written.

@@ -19,7 +19,8 @@
 
 namespace postern {
 
-/// What both sides of HTTP/2 have in common: one nghttp2 session between a FrameGuard and a ByteSink.
+/// What both sides of HTTP/2 have in common: one nghttp2 session between a FrameGuard and a
+/// ByteSink.
 ///
 /// Bytes received are cut into frames and judged by the guard; what passes goes to nghttp2 frame by
 /// frame, which keeps HPACK, stream states, flow control and the order of what is sent. nghttp2's
@@ -43,9 +44,7 @@ class Http2Connection {
   /// recycles what ended.
   class Scope {
    public:
-    explicit Scope(Http2Connection* connection) : connection_(connection) {
-      ++connection_->depth_;
-    }
+    explicit Scope(Http2Connection* connection) : connection_(connection) { ++connection_->depth_; }
     ~Scope() {
       if (connection_->depth_ == 1) connection_->Settle();
       --connection_->depth_;
@@ -140,9 +139,9 @@ class Http2Connection {
 
   // What nghttp2's callbacks have noted about the frame that was just fed.
   struct Noted {
-    bool complete = false;       // on_frame_recv
-    bool end = false;            // with END_STREAM
-    std::string_view content;    // of DATA, padding left out
+    bool complete = false;     // on_frame_recv
+    bool end = false;          // with END_STREAM
+    std::string_view content;  // of DATA, padding left out
   };
 
   // How a stream that nghttp2 has closed ended, as its receiver sees it.
@@ -176,20 +175,20 @@ class Http2Connection {
 
   Side side_;
   bool open_ = true;
-  bool silent_ = false;          // nothing more is written
+  bool silent_ = false;  // nothing more is written
   bool receiving_ = false;
   bool pumping_ = false;
-  bool error_sent_ = false;      // a GOAWAY with an error has been written
+  bool error_sent_ = false;  // a GOAWAY with an error has been written
   bool goaway_received_ = false;
-  bool gathering_ = false;       // the frame's payload goes to small_
-  bool skipping_ = false;        // the frame's payload is dropped
-  uint8_t preface_at_ = 0;       // bytes of the client's preface seen (server)
+  bool gathering_ = false;  // the frame's payload goes to small_
+  bool skipping_ = false;   // the frame's payload is dropped
+  uint8_t preface_at_ = 0;  // bytes of the client's preface seen (server)
   uint32_t depth_ = 0;
-  uint32_t payload_left_ = 0;    // of the frame under way
+  uint32_t payload_left_ = 0;  // of the frame under way
   uint32_t small_size_ = 0;
   Http2FrameHeader frame_;
   StreamPhase frame_phase_ = StreamPhase::kIdle;
-  bool frame_content_ = false;   // DATA: some came
+  bool frame_content_ = false;  // DATA: some came
   Http2Stream* frame_stream_ = nullptr;
   Noted noted_;
   uint64_t now_ms_ = 0;
@@ -205,7 +204,7 @@ class Http2Connection {
   IntrusiveList<Http2Stream, StreamListTag> retired_;
   IntrusiveList<Http2Stream, StreamListTag> idle_;
   size_t idle_count_ = 0;
-  IntrusiveList<Http2Stream, StreamClosedTag> closed_;  // nghttp2 has closed them
+  IntrusiveList<Http2Stream, StreamClosedTag> closed_;          // nghttp2 has closed them
   IntrusiveList<Http2Stream, StreamWritableTag> writable_;      // OnWritable() is due
   IntrusiveList<Http2Stream, StreamWritableTag> sink_blocked_;  // wait for the socket alone
   char small_[kSmallSize];  // a frame header, or a whole small frame, that came in pieces

@@ -39,8 +39,8 @@ bool IsTargetByte(char c) {
   return u > 0x20 && u < 0x7f && c != '#';
 }
 
-// RFC 9113 §8.3.1 asks for the same entity, not for the same spelling: case does not count, nor does
-// the scheme's own port.
+// RFC 9113 §8.3.1 asks for the same entity, not for the same spelling: case does not count, nor
+// does the scheme's own port.
 bool SameAuthority(std::string_view a, std::string_view b, std::string_view scheme) {
   if (a == b) return true;
   const std::optional<HostPort> x = ParseHostPort(a);
@@ -325,8 +325,8 @@ void FieldSection::Write(bool end, RequestHead* head) const {
   head->scheme = View(pseudo_[kScheme]) == "https" ? "https" : "http";
   head->authority =
       CopyUnlessStatic(arena, pseudo_[kAuthority] != nullptr ? pseudo_[kAuthority] : host_);
-  head->target = pseudo_[kPath] != nullptr ? CopyUnlessStatic(arena, pseudo_[kPath])
-                                           : std::string_view{};
+  head->target =
+      pseudo_[kPath] != nullptr ? CopyUnlessStatic(arena, pseudo_[kPath]) : std::string_view{};
   head->has_content_length = has_content_length_;
   head->content_length = content_length_;
   if (end || (has_content_length_ && content_length_ == 0)) {
@@ -387,9 +387,8 @@ void FieldSection::WriteFields(HeaderMap* headers) const {
     } else {
       value = CopyUnlessStatic(arena, field.value);
     }
-    const std::string_view name = field.id != HeaderId::kOther
-                                      ? HeaderName(field.id)
-                                      : CopyUnlessStatic(arena, field.name);
+    const std::string_view name =
+        field.id != HeaderId::kOther ? HeaderName(field.id) : CopyUnlessStatic(arena, field.name);
     headers->Add(field.id, name, value);
     if (field.never_indexed) (headers->end() - 1)->never_indexed = true;
   }

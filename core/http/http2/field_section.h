@@ -37,8 +37,8 @@ class FieldSection {
 
   /// Forgets what there was and begins.
   void Begin(Kind kind);
-  /// The next field. `flags` are those of nghttp2_on_header_callback2. False: the section has become
-  /// larger than anybody may make us decode (Http2Options::max_decoded_section).
+  /// The next field. `flags` are those of nghttp2_on_header_callback2. False: the section has
+  /// become larger than anybody may make us decode (Http2Options::max_decoded_section).
   bool Add(nghttp2_rcbuf* name, nghttp2_rcbuf* value, uint8_t flags);
   void Clear();
 
@@ -52,8 +52,8 @@ class FieldSection {
   Problem Check(bool end) const;
   /// Writes the head of a request that has passed Check().
   void Write(bool end, RequestHead* head) const;
-  /// Writes the head of a response, final or interim, but leaves `body` to the caller, who knows the
-  /// request.
+  /// Writes the head of a response, final or interim, but leaves `body` to the caller, who knows
+  /// the request.
   Problem Finish(ResponseHead* head) const;
   Problem Finish(HeaderMap* trailers) const;
 

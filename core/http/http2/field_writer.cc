@@ -58,8 +58,8 @@ void FieldWriter::Add(std::string_view name, std::string_view value, uint8_t fla
 
 void FieldWriter::CopyBytes() {
   for (nghttp2_nv& field : fields_) {
-    field.flags &= static_cast<uint8_t>(
-        ~(NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE));
+    field.flags &=
+        static_cast<uint8_t>(~(NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE));
   }
 }
 
@@ -91,9 +91,7 @@ void FieldWriter::Request(const RequestHead& head, uint64_t content_length) {
   AddContentLength(content_length);
 }
 
-void FieldWriter::Trailers(const HeaderMap& trailers) {
-  AddFields(trailers, false);
-}
+void FieldWriter::Trailers(const HeaderMap& trailers) { AddFields(trailers, false); }
 
 void FieldWriter::AddFields(const HeaderMap& headers, bool shared) {
   for (const HeaderField& field : headers) {

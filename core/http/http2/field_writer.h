@@ -11,10 +11,10 @@
 
 namespace postern {
 
-/// Makes the field list of one HEADERS frame for nghttp2. Nothing is copied but names that have to be
-/// put into lower case (RFC 9113 §8.2), which go into the message's arena: message and writer must
-/// live until the frame is serialized. Fields that HTTP/2 forbids (§8.2.2), and any that is no valid
-/// field at all, are left out. Made on the stack, for one frame.
+/// Makes the field list of one HEADERS frame for nghttp2. Nothing is copied but names that have to
+/// be put into lower case (RFC 9113 §8.2), which go into the message's arena: message and writer
+/// must live until the frame is serialized. Fields that HTTP/2 forbids (§8.2.2), and any that is no
+/// valid field at all, are left out. Made on the stack, for one frame.
 class FieldWriter {
  public:
   static constexpr uint64_t kNoLength = UINT64_MAX;

@@ -89,8 +89,7 @@ FrameVerdict FrameGuard::OnHeader(const Http2FrameHeader& frame, StreamPhase pha
   return Idle(kSkip, "unknown_frame_flood", now_ms);
 }
 
-FrameVerdict FrameGuard::OnData(const Http2FrameHeader& frame, StreamPhase phase,
-                                uint64_t now_ms) {
+FrameVerdict FrameGuard::OnData(const Http2FrameHeader& frame, StreamPhase phase, uint64_t now_ms) {
   if (frame.stream_id == 0) return NeedsStream();
   // RFC 9113 §4.2: too small for what it says it has.
   if (frame.has(kFlagPadded) && frame.length < 1) return BadSize();
@@ -133,8 +132,8 @@ FrameVerdict FrameGuard::OnHeaders(const Http2FrameHeader& frame, StreamPhase ph
       return ConnectionError(Http2Error::kStreamClosed, "stream_closed");
     case StreamPhase::kHalfClosedRemote:
     case StreamPhase::kClosedByPeer:
-      verdict = Idle(StreamError(Http2Error::kStreamClosed, "stream_closed"),
-                     "closed_stream_flood", now_ms);
+      verdict = Idle(StreamError(Http2Error::kStreamClosed, "stream_closed"), "closed_stream_flood",
+                     now_ms);
       break;
     case StreamPhase::kClosedByUs:
       verdict = Idle(kPass, "closed_stream_flood", now_ms);

@@ -26,9 +26,9 @@ enum class StreamPhase : uint8_t {
 /// What is to be done with a frame.
 struct FrameVerdict {
   enum class Action : uint8_t {
-    kPass,             ///< to nghttp2
-    kSkip,             ///< its payload is dropped unread
-    kStreamError,      ///< RST_STREAM with `error`, then as kPass: the state it carries is kept in step
+    kPass,         ///< to nghttp2
+    kSkip,         ///< its payload is dropped unread
+    kStreamError,  ///< RST_STREAM with `error`, then as kPass: the state it carries is kept in step
     kStreamErrorSkip,  ///< RST_STREAM with `error`, then as kSkip
     kConnectionError,  ///< GOAWAY with `error`
   };
@@ -37,9 +37,9 @@ struct FrameVerdict {
   std::string_view detail;  ///< short stable token; static
 };
 
-/// Stands before nghttp2 and judges each frame by its header and, for the small frames, its payload:
-/// the rules of RFC 9113 §4 to §6 that nghttp2 does not enforce, or not with the error code asked
-/// for, and the limits against floods (§10.5). Knows nothing of HTTP.
+/// Stands before nghttp2 and judges each frame by its header and, for the small frames, its
+/// payload: the rules of RFC 9113 §4 to §6 that nghttp2 does not enforce, or not with the error
+/// code asked for, and the limits against floods (§10.5). Knows nothing of HTTP.
 class FrameGuard {
  public:
   enum class Side : uint8_t { kServer, kClient };
@@ -69,7 +69,8 @@ class FrameGuard {
            frame.type == Http2FrameType::kPriority;
   }
   /// Judges a frame that passed OnHeader() by its payload.
-  FrameVerdict OnPayload(const Http2FrameHeader& frame, StreamPhase phase, std::string_view payload);
+  FrameVerdict OnPayload(const Http2FrameHeader& frame, StreamPhase phase,
+                         std::string_view payload);
 
   /// A frame turned out to carry nothing. False: that was one too many.
   [[nodiscard]] bool SpendIdle(uint64_t now_ms) { return idle_frames_.Spend(now_ms); }

@@ -14,9 +14,9 @@ namespace postern {
 
 /// The server side of HTTP/2 (RFC 9113, RFC 7541), over TLS or by prior knowledge alike.
 ///
-/// Receivers hear of valid requests only: what is malformed, or could not be carried by HTTP/1.1, ends
-/// its stream with PROTOCOL_ERROR (§8.1.1); what passes a limit is answered 414, 417 or 431 and the
-/// connection goes on. Peers that break the protocol, or flood, are sent GOAWAY.
+/// Receivers hear of valid requests only: what is malformed, or could not be carried by HTTP/1.1,
+/// ends its stream with PROTOCOL_ERROR (§8.1.1); what passes a limit is answered 414, 417 or 431
+/// and the connection goes on. Peers that break the protocol, or flood, are sent GOAWAY.
 ///
 /// A response whose length is known ends with its last byte: it has no trailers.
 class Http2ServerCodec final : public ServerCodec, private Http2Connection {
@@ -43,9 +43,7 @@ class Http2ServerCodec final : public ServerCodec, private Http2Connection {
   void OnGone(Http2Stream* stream) override;
   void OnSent(Http2Stream* stream) override;
   void OnTerminated(std::string_view detail) override { events_->OnRejected(0, detail); }
-  ResetReason LossReason(const Http2Stream*) const override {
-    return ResetReason::kConnectionLost;
-  }
+  ResetReason LossReason(const Http2Stream*) const override { return ResetReason::kConnectionLost; }
 
   void StartRequest(uint32_t id, bool end);
   void Reject(uint32_t id, bool end, const FieldSection::Problem& problem);

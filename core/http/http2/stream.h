@@ -61,34 +61,34 @@ class Http2Stream : public ListNode<StreamListTag>,
   bool retired = false;  ///< neither: waits to be recycled
 
   // Receiving.
-  bool head_received = false;   ///< the final one: what follows are trailers
-  bool remote_ended = false;    ///< END_STREAM has come
-  bool receive_done = false;    ///< the receiver has heard of it
-  bool peer_reset = false;      ///< RST_STREAM has come
-  bool receive_limited = false; ///< content_length is known
-  uint64_t receive_left = 0;    ///< content still to come, if receive_limited
-  uint64_t unconsumed = 0;      ///< content delivered and not yet given back
-  uint64_t window = 0;          ///< size of the receive window
-  uint64_t window_used = 0;     ///< content consumed since the window was last changed
+  bool head_received = false;    ///< the final one: what follows are trailers
+  bool remote_ended = false;     ///< END_STREAM has come
+  bool receive_done = false;     ///< the receiver has heard of it
+  bool peer_reset = false;       ///< RST_STREAM has come
+  bool receive_limited = false;  ///< content_length is known
+  uint64_t receive_left = 0;     ///< content still to come, if receive_limited
+  uint64_t unconsumed = 0;       ///< content delivered and not yet given back
+  uint64_t window = 0;           ///< size of the receive window
+  uint64_t window_used = 0;      ///< content consumed since the window was last changed
 
   // Sending.
   Method method = Method::kGet;  ///< of the request
-  bool opened = false;         ///< the HEADERS that open it are written: DATA may follow
-  bool head_sent = false;      ///< SendHead() was called
-  bool send_done = false;      ///< SendEnd() was called, or SendHead() with `end`
-  bool finishing = false;      ///< END_STREAM goes with the last of the pending content
-  bool local_ended = false;    ///< END_STREAM was written
-  bool reset_by_us = false;    ///< RST_STREAM is written or about to be
-  bool broken_off = false;     ///< by us, with the receiver still sending: it is not heard
-  bool send_limited = false;   ///< content_length is known
-  bool no_content = false;     ///< HEAD, 204, 304: what is sent is dropped
-  bool data_submitted = false; ///< nghttp2 has a DATA item for it
-  bool view_is_static = false; ///< `view` lives for ever
-  bool blocked = false;        ///< OnWritable() is owed
+  bool opened = false;           ///< the HEADERS that open it are written: DATA may follow
+  bool head_sent = false;        ///< SendHead() was called
+  bool send_done = false;        ///< SendEnd() was called, or SendHead() with `end`
+  bool finishing = false;        ///< END_STREAM goes with the last of the pending content
+  bool local_ended = false;      ///< END_STREAM was written
+  bool reset_by_us = false;      ///< RST_STREAM is written or about to be
+  bool broken_off = false;       ///< by us, with the receiver still sending: it is not heard
+  bool send_limited = false;     ///< content_length is known
+  bool no_content = false;       ///< HEAD, 204, 304: what is sent is dropped
+  bool data_submitted = false;   ///< nghttp2 has a DATA item for it
+  bool view_is_static = false;   ///< `view` lives for ever
+  bool blocked = false;          ///< OnWritable() is owed
   uint32_t close_code = 0;
   uint64_t send_left = 0;
-  std::string_view view;              ///< content at hand, valid until the sending call returns
-  std::optional<ByteQueue> queue;     ///< content the peer has refused so far
+  std::string_view view;           ///< content at hand, valid until the sending call returns
+  std::optional<ByteQueue> queue;  ///< content the peer has refused so far
   std::unique_ptr<HeldTrailers> trailers;
 };
 

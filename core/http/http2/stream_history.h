@@ -11,10 +11,10 @@ namespace postern {
 class StreamHistory {
  public:
   enum class End : uint8_t {
-    kSkipped,       ///< never opened: a higher one was opened before (RFC 9113 §5.1.1)
-    kByUs,          ///< open, refused, or reset by us: what the peer has sent meanwhile is ignored
-    kByEndStream,   ///< both sides ended it
-    kByPeer,        ///< the peer reset it
+    kSkipped,      ///< never opened: a higher one was opened before (RFC 9113 §5.1.1)
+    kByUs,         ///< open, refused, or reset by us: what the peer has sent meanwhile is ignored
+    kByEndStream,  ///< both sides ended it
+    kByPeer,       ///< the peer reset it
   };
 
   static constexpr uint32_t kWindow = 512;

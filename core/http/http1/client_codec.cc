@@ -178,7 +178,8 @@ bool Http1ClientCodec::StartResponse(std::string_view head_bytes) {
     return receiver_ != nullptr;
   }
   if (framing.unknown_coding || (head->version < 11 && framing.chunked) ||
-      (head->status == 101 && !framing.connection_upgrade) ||
+      // RFC 9110 §15.2.2: a protocol is only switched to when asked for.
+      (head->status == 101 && !(framing.connection_upgrade && upgrade_asked_)) ||
       (head->status == 204 && (framing.chunked || framing.content_length > 0))) {
     Fail(ResetReason::kProtocolError);
     return false;
@@ -276,9 +277,13 @@ void Http1ClientCodec::OnConnectionLost() {
   if (receiver_ == nullptr) return;
   // No byte of an answer on a connection that worked before: most likely it was closed while it lay
   // idle, which says nothing about the request.
-  Fail(phase_ == Phase::kHead && !answered_ && reused_ ? ResetReason::kStaleConnection
-       : phase_ == Phase::kHead && !answered_          ? ResetReason::kConnectionLost
-                                                       : ResetReason::kPeerReset);
+  if (phase_ != Phase::kHead) {
+    Fail(ResetReason::kPeerReset);
+  } else if (answered_) {
+    Fail(ResetReason::kProtocolError);  // a head that ends in its middle is a malformed one
+  } else {
+    Fail(reused_ ? ResetReason::kStaleConnection : ResetReason::kConnectionLost);
+  }
 }
 
 void Http1ClientCodec::OnSinkWritable() {
@@ -287,6 +292,7 @@ void Http1ClientCodec::OnSinkWritable() {
 
 void Http1ClientCodec::SendHead(const RequestHead& head, bool end) {
   method_ = head.method;
+  upgrade_asked_ = !head.upgrade.empty();
   request_left_ = 0;
   if (end) {
     // A method that has a meaning for content says that there is none (RFC 9110 §8.6).

@@ -69,6 +69,7 @@ class Http1ClientCodec final : public ClientCodec, private ClientStream {
   Phase phase_ = Phase::kIdle;
   Framing request_framing_ = Framing::kNone;
   Method method_ = Method::kGet;
+  bool upgrade_asked_ = false;
   bool request_done_ = false;
   bool keep_alive_ = true;
   bool closing_ = false;

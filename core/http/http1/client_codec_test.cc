@@ -107,6 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Folded", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", false},
         Bad{"Nul", "HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 0\r\n\r\n"s, false},
         Bad{"BareLf", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", false},
+        Bad{"SwitchingUnasked",
+            "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", false},
         Bad{"HeadCut", "HTTP/1.1 200 OK\r\nContent-Le", false},
         Bad{"NothingAtAll", "", false},
         Bad{"ContentCut", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", true},
@@ -169,7 +171,7 @@ TEST(Http1Client, StaleOnlyWhenReusedAndUnanswered) {
   begun.Ask();
   begun.Feed("HTTP/1.1 2");
   begun.codec.OnConnectionLost();
-  EXPECT_EQ(begun.response->reason, ResetReason::kPeerReset);
+  EXPECT_EQ(begun.response->reason, ResetReason::kProtocolError);  // issue 2: a truncated answer
 }
 
 TEST(Http1Client, HeadAnswerHasLengthButNoContent) {

@@ -225,6 +225,19 @@ const Prototype& GetPrototype() {
   return *prototype;
 }
 
+// A copy with spaces for tabs where lines end: llhttp takes no tab behind a Content-Length, although
+// that is optional white space as well (RFC 9110 §5.6.3).
+std::string_view TabsAtLineEndsToSpaces(std::string_view block, Arena* arena) {
+  char* copy = arena->Allocate(block.size(), 1);
+  bool at_end = false;
+  for (size_t i = block.size(); i > 0; --i) {
+    const char c = block[i - 1];
+    at_end = c == '\r' || c == '\n' || (at_end && (c == ' ' || c == '\t'));
+    copy[i - 1] = at_end && c == '\t' ? ' ' : c;
+  }
+  return {copy, block.size()};
+}
+
 }  // namespace
 
 std::string_view ParseFields(std::string_view block, FieldKind section, size_t max_count,
@@ -241,6 +254,15 @@ std::string_view ParseFields(std::string_view block, FieldKind section, size_t m
       case HPE_INVALID_HEADER_TOKEN:
         return "field_grammar";
       case HPE_INVALID_CONTENT_LENGTH:
+        if (section != FieldKind::kTrailers && *llhttp_get_error_pos(&parser) == '\t') {
+          const std::string_view spaced = TabsAtLineEndsToSpaces(block, headers->arena());
+          if (spaced != block) {
+            headers->Clear();
+            *framing = {};
+            return ParseFields(spaced, section, max_count, headers, framing);
+          }
+        }
+        return "content_length";
       case HPE_UNEXPECTED_CONTENT_LENGTH:
         return "content_length";
       case HPE_INVALID_TRANSFER_ENCODING:

@@ -71,6 +71,8 @@ TEST_P(Framing9112, WholeAndByteByByte) {
 const Case kCases[] = {
     {"Plain", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0},
     {"TabAsOws", "GET / HTTP/1.1\r\nHost:\ta\t\r\nX:\t1 \t\r\n\r\n", 0, "X=1;"},
+    {"TabBehindLength", "POST / HTTP/1.1\r\nX: 1\t\r\nHost: a\r\nContent-Length:\t1 \t\r\n\r\nb", 0,
+     "X=1;"},
     {"ObsText", "GET / HTTP/1.1\r\nHost: a\r\nX: \xc3\xa9\r\n\r\n", 0, "X=\xc3\xa9;"},
     {"EmptyValue", "GET / HTTP/1.1\r\nHost: a\r\nX:\r\n\r\n", 0, "X=;"},
     {"LeadingEmptyLine", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 0},

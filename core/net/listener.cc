@@ -242,7 +242,16 @@ Listener::Listener(Dispatcher* dispatcher, ListenSocket socket, ConnectionLimit*
 absl::Status Listener::Start() {
   const int error = watcher_.Open(
       dispatcher_, socket_.fd(),
-      [](void* arg, FdEvents) { static_cast<Listener*>(arg)->OnReadable(); }, this);
+      [](void* arg, FdEvents events) {
+        auto* self = static_cast<Listener*>(arg);
+        // In error, and no longer watched: as good as out of resources.
+        if (events.failed) {
+          self->Pause(EIO);
+        } else {
+          self->OnReadable();
+        }
+      },
+      this);
   if (error != 0) {
     return absl::UnavailableError(
         Concat("cannot watch ", address().ToString(), ": ", ErrnoText(-error)));

@@ -17,7 +17,8 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 ServerSession::ServerSession(const SessionEnv* env, std::shared_ptr<const ServerSessionSettings> settings,
                              StreamHost* host, Owner* owner, int fd, const Address& peer,
-                             std::unique_ptr<TlsChannel> tls, std::shared_ptr<void> hold)
+                             const Address& local, std::unique_ptr<TlsChannel> tls,
+                             std::shared_ptr<void> hold)
     : env_(env),
       settings_(std::move(settings)),
       host_(host),
@@ -34,6 +35,7 @@ ServerSession::ServerSession(const SessionEnv* env, std::shared_ptr<const Server
   connection_ =
       std::make_unique<Connection>(env->net, fd, /*connecting=*/false, std::move(tls), events);
   connection_->set_peer(peer);
+  connection_->set_local(local);
   peer_ip_ = peer.FormatIp(peer_ip_buffer_);
   env_->metrics->connections_accepted.Add();
   env_->metrics->connections_open.Add(1);

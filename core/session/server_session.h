@@ -80,10 +80,10 @@ class ServerSession final : public Deferred,
     ~Owner() = default;
   };
 
-  /// Takes over `fd`. `tls` null: cleartext. `hold` is kept as long as the session, e.g. its place
+  /// Takes over `fd`. `local` is where it was accepted. `tls` null: cleartext. `hold` is kept as long as the session, e.g. its place
   /// among the connections that a listener allows.
   ServerSession(const SessionEnv* env, std::shared_ptr<const ServerSessionSettings> settings,
-                StreamHost* host, Owner* owner, int fd, const Address& peer,
+                StreamHost* host, Owner* owner, int fd, const Address& peer, const Address& local,
                 std::unique_ptr<TlsChannel> tls, std::shared_ptr<void> hold);
   ~ServerSession() override;
 

@@ -1,0 +1,575 @@
+#include "core/server/server.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/server/cpu_count.h"
+#include "core/server/listener_spec.h"
+#include "lib/text/char_sink.h"
+#include "lib/text/json_writer.h"
+
+namespace postern {
+namespace {
+
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+
+// Between the steps of a drain: clients in the middle of a TCP handshake finish it, HTTP/2 clients
+// hear of the first GOAWAY before the second (RFC 9113 §6.8).
+constexpr uint64_t kRefuseToCloseMs = 50;
+constexpr uint64_t kGoawayStepsMs = 250;
+
+constexpr uint32_t kTicketLifetimeS = 7200;
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+}  // namespace
+
+// A listener in force: what it was made from, and its sockets while they wait for their workers.
+struct Server::ListenerState {
+  std::string key;
+  ListenerConfig config;
+  std::shared_ptr<const ListenerSpec> spec;
+  Address address;  // with the port the kernel chose
+};
+
+// A snapshot on its way to being active.
+struct Server::Activation {
+  uint64_t number = 0;
+  std::shared_ptr<const RuntimeSnapshot> runtime;
+  std::shared_ptr<const ServingSnapshot> serving;
+  absl::AnyInvocable<void(absl::Status)> done;
+  size_t waiting = 0;  // workers that are not prepared yet
+  bool warm = true;
+
+  struct Planned {
+    std::unique_ptr<ListenerState> state;
+    std::vector<ListenSocket> sockets;  // one for each worker; none for a listener that stays
+  };
+  std::vector<Planned> listeners;
+};
+
+Server::Server(Options options)
+    : options_(std::move(options)),
+      metrics_({.workers = options_.workers != 0 ? options_.workers : CpuCount(),
+                .version = options_.version}),
+      access_logs_(metrics_.workers()),
+      loop_watch_(&dispatcher_, LoopWatch::Options{}),
+      net_(&dispatcher_),
+      admin_env_{.net = &net_,
+                 .dispatcher = &dispatcher_,
+                 .metrics = &admin_metrics_,
+                 .access_log = nullptr},
+      ticket_keys_(std::make_shared<TlsTicketKeys>(kTicketLifetimeS)),
+      drain_timer_(
+          dispatcher_.timers(), [](void* arg) { static_cast<Server*>(arg)->DrainStep(); }, this) {
+  ::signal(SIGPIPE, SIG_IGN);
+  for (size_t i = 0; i < metrics_.workers(); ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, &metrics_));
+    loop_watch_.Add(workers_.back()->dispatcher());
+  }
+  sources_.push_back(metrics_.Register(&access_logs_));
+  sources_.push_back(metrics_.Register(&process_stats_));
+  sources_.push_back(metrics_.Register(&loop_watch_));
+  sources_.push_back(metrics_.Register(&upstream_metrics_));
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    uv_signal_init(dispatcher_.loop(), &signals_[i]);
+    signals_[i].data = this;
+  }
+}
+
+Server::~Server() {
+  loop_watch_.Clear();
+  for (const auto& worker : workers_) worker->StopAndJoin();
+  sources_.clear();
+  certificate_watcher_.reset();
+  admin_listener_.reset();
+  while (ServerSession* session = admin_sessions_.Front()) session->Abort();
+  for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+  uv_run(dispatcher_.loop(), UV_RUN_NOWAIT);
+  workers_.clear();
+}
+
+absl::Status Server::Start() {
+  if (absl::Status status = StartAdmin(); !status.ok()) return status;
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    uv_signal_start(
+        &signals_[i],
+        [](uv_signal_t* handle, int number) { static_cast<Server*>(handle->data)->OnSignal(number); },
+        kSignals[i]);
+  }
+  for (const auto& worker : workers_) worker->Start();
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartAdmin() {
+  if (options_.admin.empty()) return absl::OkStatus();
+  absl::StatusOr<Address> address = Address::ParseListen(options_.admin);
+  if (!address.ok()) return address.status();
+  absl::StatusOr<ListenSocket> socket = ListenSocket::Bind(*address, {});
+  if (!socket.ok()) return socket.status();
+  AdminHooks hooks;
+  hooks.metrics = &metrics_;
+  hooks.readiness = &readiness_;
+  hooks.loops = &loop_watch_;
+  hooks.config = [this] { return ConfigJson(); };
+  hooks.clusters = [this] { return ClustersJson(); };
+  hooks.drain = [this] { Drain(/*exit=*/false); };
+  hooks.quit = [this] { Drain(/*exit=*/true); };
+  admin_service_ = std::make_unique<AdminService>(std::move(hooks));
+  admin_host_ = std::make_unique<AdminHost>(&admin_env_, admin_service_.get());
+  auto settings = std::make_shared<ServerSessionSettings>();
+  settings->allow_http2 = false;
+  admin_settings_ = std::move(settings);
+  const std::string bound = socket->address().ToString();
+  admin_listener_ = std::make_unique<Listener>(
+      &dispatcher_, *std::move(socket), nullptr, [this](int fd, const Address& peer) {
+        ServerSession::Owner* const owner = this;
+        admin_sessions_.PushBack(new ServerSession(&admin_env_, admin_settings_, admin_host_.get(),
+                                                   owner, fd, peer, admin_listener_->address(), nullptr,
+                                                   nullptr));
+      });
+  if (absl::Status status = admin_listener_->Start(); !status.ok()) return status;
+  Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", bound}});
+  return absl::OkStatus();
+}
+
+void Server::OnSessionEnded(ServerSession* session) {
+  static_cast<ListNode<ServerSession>*>(session)->Unlink();
+  dispatcher_.DeferDelete(std::unique_ptr<Deferred>(session));
+}
+
+int Server::Run() {
+  dispatcher_.Run();
+  return exit_code_;
+}
+
+void Server::OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    Log(LogLevel::kInfo, "reload", {{"cause", "SIGHUP"}});
+    access_logs_.ReopenAll();
+    ReloadCertificates();
+    if (on_reload_ != nullptr) on_reload_();
+    return;
+  }
+  if (draining_ && exit_when_drained_) {
+    Log(LogLevel::kWarn, "stopping_at_once", {{"cause", "second signal"}});
+    StopNow(0);
+    return;
+  }
+  Log(LogLevel::kInfo, "draining", {{"cause", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  Drain(/*exit=*/true);
+}
+
+// ---- Activation ----
+
+void Server::Activate(std::shared_ptr<const RuntimeSnapshot> snapshot,
+                      absl::AnyInvocable<void(absl::Status)> done) {
+  auto activation = std::make_unique<Activation>();
+  activation->number = ++activations_;
+  activation->runtime = std::move(snapshot);
+  activation->done = std::move(done);
+  if (activation_ != nullptr) {
+    if (next_ != nullptr) next_->done(absl::AbortedError("a newer snapshot came before its turn"));
+    next_ = std::move(activation);
+    return;
+  }
+  StartActivation(std::move(activation));
+}
+
+void Server::StartActivation(std::unique_ptr<Activation> activation) {
+  activation_ = std::move(activation);
+  auto serving = MakeServingSnapshot(activation_->runtime, &metrics_, &access_logs_);
+  if (!serving.ok()) {
+    FinishActivation(serving.status());
+    return;
+  }
+  activation_->serving = *std::move(serving);
+  if (absl::Status status = PrepareListeners(activation_.get()); !status.ok()) {
+    FinishActivation(status);
+    return;
+  }
+  activation_->waiting = workers_.size();
+  for (const auto& worker : workers_) {
+    worker->Post([this, worker = worker.get(), serving = activation_->serving,
+                  number = activation_->number] {
+      worker->Prepare(serving, options_.warm_limit_ms, [this, number](bool warm) {
+        dispatcher_.Post([this, number, warm] { WorkerPrepared(number, warm); });
+      });
+    });
+  }
+}
+
+void Server::WorkerPrepared(uint64_t number, bool warm) {
+  if (activation_ == nullptr || activation_->number != number) return;
+  activation_->warm = activation_->warm && warm;
+  if (--activation_->waiting == 0) CommitActivation();
+}
+
+absl::Status Server::PrepareListeners(Activation* activation) {
+  for (const ListenerConfig& config : activation->runtime->listeners()) {
+    Activation::Planned planned;
+    planned.state = std::make_unique<ListenerState>();
+    planned.state->config = config;
+    planned.state->key = ListenerKey(config);
+    const ListenerState* before = nullptr;
+    for (const auto& state : listeners_) {
+      if (state->key == planned.state->key) before = state.get();
+    }
+    absl::StatusOr<std::shared_ptr<const ListenerSpec>> spec = MakeListenerSpec(
+        config, ticket_keys_, before != nullptr ? &before->config : nullptr,
+        before != nullptr ? before->spec : nullptr);
+    if (!spec.ok()) return spec.status();
+    planned.state->spec = *std::move(spec);
+    if (before != nullptr) {
+      planned.state->address = before->address;
+    } else {
+      absl::StatusOr<Address> address = ListenerAddress(config);
+      if (!address.ok()) return address.status();
+      absl::StatusOr<ListenSocket> socket =
+          ListenSocket::Bind(*address, {.backlog = static_cast<int>(config.backlog)});
+      if (!socket.ok()) return socket.status();
+      planned.state->address = socket->address();
+      std::vector<ListenSocket> others;
+      for (size_t i = 1; i < workers_.size(); ++i) {
+        absl::StatusOr<ListenSocket> other = socket->ForAnotherWorker();
+        if (!other.ok()) return other.status();
+        others.push_back(*std::move(other));
+      }
+      planned.sockets.push_back(*std::move(socket));
+      for (ListenSocket& other : others) planned.sockets.push_back(std::move(other));
+    }
+    activation->listeners.push_back(std::move(planned));
+  }
+  return absl::OkStatus();
+}
+
+void Server::CommitActivation() {
+  for (const auto& worker : workers_) {
+    worker->Post([worker = worker.get()] { worker->Commit(); });
+  }
+  active_ = activation_->serving;
+  active_->runtime->ApplyFunctionLimits();
+  upstream_metrics_.Show(active_->runtime->cluster_set(), active_->runtime->functions());
+  ApplyListeners();
+  readiness_.Set(Readiness::Condition::kSnapshot, true);
+  readiness_.Set(Readiness::Condition::kListeners, true);
+  readiness_.Set(Readiness::Condition::kWarm, true);
+  if (!activation_->warm) {
+    Log(LogLevel::kWarn, "not_warm",
+        {{"reason", "some upstream names could not be looked up in time; they are tried again"}});
+  }
+  FinishActivation(absl::OkStatus());
+}
+
+void Server::ApplyListeners() {
+  std::vector<std::unique_ptr<ListenerState>> before = std::exchange(listeners_, {});
+  for (Activation::Planned& planned : activation_->listeners) {
+    const std::string key = planned.state->key;
+    const auto& spec = planned.state->spec;
+    if (planned.sockets.empty()) {
+      for (const auto& worker : workers_) {
+        worker->Post([worker = worker.get(), key, spec] { worker->UpdateListener(key, spec); });
+      }
+    } else {
+      for (size_t i = 0; i < workers_.size(); ++i) {
+        workers_[i]->Post(
+            [worker = workers_[i].get(), key, spec, socket = std::move(planned.sockets[i])]() mutable {
+              if (absl::Status status = worker->AddListener(key, std::move(socket), spec);
+                  !status.ok()) {
+                Log(LogLevel::kError, "listen_failed", {{"name", spec->name}, {"reason", Text(status)}});
+              }
+            });
+      }
+      Log(LogLevel::kInfo, "listening",
+          {{"name", spec->name}, {"address", planned.state->address.ToString()}});
+    }
+    std::erase_if(before, [&](const auto& state) { return state->key == key; });
+    listeners_.push_back(std::move(planned.state));
+  }
+  for (const auto& gone : before) {
+    for (const auto& worker : workers_) {
+      worker->Post([worker = worker.get(), key = gone->key] { worker->RemoveListener(key); });
+    }
+    Log(LogLevel::kInfo, "listener_closed",
+        {{"name", gone->spec->name}, {"address", gone->address.ToString()}});
+  }
+  WatchCertificates();
+}
+
+void Server::FinishActivation(absl::Status status) {
+  std::unique_ptr<Activation> ended = std::move(activation_);
+  if (status.ok()) {
+    Log(LogLevel::kInfo, "snapshot_active",
+        {{"version", ended->runtime->version()}, {"routes", uint64_t{ended->runtime->routes().size()}}});
+  }
+  ended->done(std::move(status));
+  if (next_ != nullptr && activation_ == nullptr) StartActivation(std::move(next_));
+}
+
+// ---- Certificates ----
+
+void Server::WatchCertificates() {
+  std::vector<std::string> files;
+  for (const auto& state : listeners_) {
+    if (state->spec->tls == nullptr) continue;
+    for (const std::string& file : state->spec->tls->files()) files.push_back(file);
+  }
+  certificate_watcher_.reset();
+  if (files.empty()) return;
+  certificate_watcher_ =
+      std::make_unique<FileWatcher>(
+      &dispatcher_, std::move(files),
+      [this](const std::vector<std::string>&) { ReloadCertificates(); });
+}
+
+void Server::ReloadCertificates() {
+  for (const auto& state : listeners_) {
+    if (state->spec->tls == nullptr) continue;
+    const absl::Status status = state->spec->tls->Reload();
+    Log(status.ok() ? LogLevel::kInfo : LogLevel::kError,
+        status.ok() ? "certificates_loaded" : "certificates_refused",
+        {{"listener", state->spec->name},
+         {"reason", status.ok() ? std::string() : Text(status) + "; the ones before stay in use"}});
+  }
+}
+
+// ---- Ending ----
+
+void Server::Drain(bool exit) {
+  exit_when_drained_ = exit_when_drained_ || exit;
+  if (draining_) {
+    if (drain_phase_ == DrainPhase::kDrained && exit_when_drained_) StopNow(0);
+    return;
+  }
+  draining_ = true;
+  readiness_.BeginDrain("draining");
+  drain_phase_ = DrainPhase::kNotReady;
+  drain_timer_.Start(options_.drain_delay_ms);
+}
+
+void Server::DrainStep() {
+  switch (drain_phase_) {
+    case DrainPhase::kNotReady:
+      for (const auto& worker : workers_) {
+        worker->Post([worker = worker.get()] { worker->RefuseConnections(); });
+      }
+      drain_phase_ = DrainPhase::kRefusing;
+      drain_timer_.Start(kRefuseToCloseMs);
+      return;
+    case DrainPhase::kRefusing:
+      workers_draining_ = workers_.size();
+      for (const auto& worker : workers_) {
+        worker->Post([this, worker = worker.get()] {
+          worker->Drain([this] { dispatcher_.Post([this] { WorkerDrained(); }); });
+        });
+      }
+      drain_phase_ = DrainPhase::kClosing;
+      drain_timer_.Start(kGoawayStepsMs);
+      return;
+    case DrainPhase::kClosing:
+      for (const auto& worker : workers_) {
+        worker->Post([worker = worker.get()] { worker->DrainAgain(); });
+      }
+      drain_phase_ = DrainPhase::kWaiting;
+      drain_timer_.Start(options_.drain_timeout_ms);
+      return;
+    case DrainPhase::kWaiting:
+      Log(LogLevel::kWarn, "drain_timeout",
+          {{"after_ms", options_.drain_timeout_ms},
+           {"open_connections", OpenConnections()}});
+      if (exit_when_drained_) StopNow(0);
+      return;
+    case DrainPhase::kServing:
+    case DrainPhase::kDrained:
+      return;
+  }
+}
+
+int64_t Server::OpenConnections() {
+  int64_t open = 0;
+  for (size_t i = 0; i < workers_.size(); ++i) open += metrics_.worker(i)->connections_open.value();
+  return open;
+}
+
+void Server::WorkerDrained() {
+  if (--workers_draining_ > 0) return;
+  drain_timer_.Cancel();
+  drain_phase_ = DrainPhase::kDrained;
+  Log(LogLevel::kInfo, "drained");
+  if (exit_when_drained_) StopNow(0);
+}
+
+void Server::StopNow(int code) {
+  exit_code_ = code;
+  dispatcher_.Stop();
+}
+
+// ---- What the admin endpoint shows ----
+
+std::string Server::ConfigJson() const {
+  std::string out;
+  StringSink sink(&out);
+  JsonWriter json(&sink);
+  json.BeginObject();
+  json.PlainKey("active");
+  json.Bool(active_ != nullptr);
+  if (active_ != nullptr) {
+    json.PlainKey("version");
+    json.Uint(active_->runtime->version());
+    json.PlainKey("apis");
+    json.BeginArray();
+    for (const auto& api : active_->runtime->router().apis()) {
+      json.BeginObject();
+      json.PlainKey("id");
+      json.String(api->id);
+      json.PlainKey("name");
+      json.String(api->name);
+      json.PlainKey("stages");
+      json.BeginArray();
+      for (const auto& stage : api->stages) {
+        json.BeginObject();
+        json.PlainKey("name");
+        json.String(stage->name);
+        for (const Variant* variant : {stage->main.get(), stage->canary.get()}) {
+          if (variant == nullptr) continue;
+          json.Key(variant == stage->main.get() ? "deployment" : "canary");
+          json.BeginObject();
+          json.PlainKey("id");
+          json.String(variant->deployment_id);
+          json.PlainKey("digest");
+          json.String(variant->deployment->digest);
+          json.PlainKey("routes");
+          json.BeginArray();
+          for (const Route& route : variant->routes) {
+            json.String(route.facts->method + " " + route.facts->resource_path + " " +
+                        std::string(route.integration->type_name()));
+          }
+          json.EndArray();
+          json.EndObject();
+        }
+        json.EndObject();
+      }
+      json.EndArray();
+      json.EndObject();
+    }
+    json.EndArray();
+    json.PlainKey("clusters");
+    json.BeginArray();
+    const ClusterSet& clusters = *active_->runtime->cluster_set();
+    for (ClusterId id = 0; id < clusters.size(); ++id) json.String(clusters.at(id).config->name);
+    json.EndArray();
+  }
+  json.PlainKey("listeners");
+  json.BeginArray();
+  for (const auto& state : listeners_) {
+    json.BeginObject();
+    json.PlainKey("name");
+    json.String(state->spec->name);
+    json.PlainKey("address");
+    json.String(state->address.ToString());
+    json.PlainKey("tls");
+    json.Bool(state->spec->tls != nullptr);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.PlainKey("workers");
+  json.Uint(workers_.size());
+  json.EndObject();
+  sink.Finish();
+  return out;
+}
+
+std::string Server::ClustersJson() {
+  // The workers are asked and waited for a moment; one that is busy is left out and said to be.
+  struct Answers {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::vector<ClusterStatus>> of;
+    std::vector<bool> came;
+    size_t count = 0;
+  };
+  auto answers = std::make_shared<Answers>();
+  answers->of.resize(workers_.size());
+  answers->came.resize(workers_.size());
+  for (const auto& worker : workers_) {
+    worker->Post([worker = worker.get(), answers] {
+      std::vector<ClusterStatus> status = worker->clusters()->Status();
+      std::lock_guard lock(answers->mutex);
+      answers->of[worker->index()] = std::move(status);
+      answers->came[worker->index()] = true;
+      ++answers->count;
+      answers->changed.notify_one();
+    });
+  }
+  std::unique_lock lock(answers->mutex);
+  answers->changed.wait_for(lock, std::chrono::milliseconds(500),
+                            [&] { return answers->count == workers_.size(); });
+  std::string out;
+  StringSink sink(&out);
+  JsonWriter json(&sink);
+  json.BeginObject();
+  json.PlainKey("workers");
+  json.BeginArray();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    json.BeginObject();
+    json.PlainKey("worker");
+    json.Uint(i);
+    json.PlainKey("answered");
+    json.Bool(answers->came[i]);
+    json.PlainKey("clusters");
+    json.BeginArray();
+    for (const ClusterStatus& cluster : answers->of[i]) {
+      json.BeginObject();
+      json.PlainKey("name");
+      json.String(cluster.name);
+      json.PlainKey("draining");
+      json.Bool(cluster.draining);
+      json.PlainKey("resolving");
+      json.Bool(cluster.resolving);
+      json.PlainKey("endpoints");
+      json.BeginArray();
+      for (const EndpointStatus& endpoint : cluster.endpoints) {
+        json.BeginObject();
+        json.PlainKey("address");
+        json.String(endpoint.address);
+        json.PlainKey("host");
+        json.String(endpoint.host);
+        json.PlainKey("weight");
+        json.Uint(endpoint.weight);
+        json.PlainKey("healthy");
+        json.Bool(endpoint.healthy);
+        json.PlainKey("ejected");
+        json.Bool(endpoint.ejected);
+        json.PlainKey("active");
+        json.Uint(endpoint.active);
+        json.PlainKey("connections");
+        json.Uint(endpoint.connections);
+        json.PlainKey("idle");
+        json.Uint(endpoint.idle);
+        json.PlainKey("waiting");
+        json.Uint(endpoint.waiting);
+        json.PlainKey("attempts");
+        json.Uint(endpoint.attempts);
+        json.PlainKey("failures");
+        json.Uint(endpoint.failures);
+        json.EndObject();
+      }
+      json.EndArray();
+      json.EndObject();
+    }
+    json.EndArray();
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  sink.Finish();
+  return out;
+}
+
+}  // namespace postern

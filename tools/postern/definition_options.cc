@@ -1,0 +1,171 @@
+#include "tools/postern/definition_options.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace postern {
+namespace {
+
+absl::StatusOr<std::string> ReadDefinition(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  }
+  if (S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is a folder; name the definition file in it"));
+  }
+  if (info.st_size > static_cast<off_t>(kMaxDefinitionBytes)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": has ", info.st_size, " bytes; at most ", kMaxDefinitionBytes, " are read"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
+  return std::move(text).str();
+}
+
+std::vector<std::string> SplitLines(absl::string_view text) {
+  return absl::StrSplit(text, '\n', absl::SkipEmpty());
+}
+
+}  // namespace
+
+void DefinitionOptions::Bind(FlagSet* flags) {
+  flags->String("stage", "NAME", "Stage to serve. Default prod.", &stage);
+  flags->Strings("var", "NAME=VALUE", "A stage variable. May be repeated.", &variables);
+  flags->Strings("lambda", "NAME=URL[,URL...]",
+                 "Where a Lambda function is: its name, name:alias, ARN, or * for every other one. "
+                 "http://host:port is a Runtime Interface Emulator; invoke+http://host:port an Invoke "
+                 "API. Several URLs share the load. May be repeated.",
+                 &lambdas);
+  flags->Strings("allow-unenforced", "GUARD[,GUARD...]",
+                 "Serve although this guard of the definition cannot be enforced: authorizer, iam, "
+                 "security, api-key, policy, validator, filters, mutual-tls, tls-policy, "
+                 "private-endpoint, extension, the name of a scheme or extension, a JSON pointer, or "
+                 "all. May be repeated.",
+                 &allow_unenforced);
+  flags->String("base-path", "MODE",
+                "What a definition's base path does: ignore (default), prepend or split.",
+                &base_path_mode);
+  flags->String("account", "ID", "Account id that events and ARNs show. Default 000000000000.",
+                &account);
+  flags->String("region", "NAME", "Region that events and ARNs show. Default us-east-1.", &region);
+  flags->String("access-log", "FORMAT",
+                "Access log of the stage: one line of text with $context variables. Default none.",
+                &access_log_format);
+  flags->String("access-log-file", "PATH", "Where its lines go. Default standard output.",
+                &access_log_file);
+  flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
+}
+
+bool Definitions::ok() const {
+  if (!problems.empty()) return false;
+  for (const ImportReport& report : reports) {
+    if (report.refused()) return false;
+  }
+  return true;
+}
+
+Definitions LoadDefinitions(const DefinitionOptions& options,
+                            const std::vector<snapshot::v1::Listener>& listeners, uint64_t version) {
+  Definitions out;
+  const auto problem = [&out](absl::string_view text) { out.problems.emplace_back(text); };
+
+  ImportOptions import;
+  import.fail_on_warnings = options.strict;
+  import.stage.name = options.stage;
+  for (const std::string& pair : options.variables) {
+    const size_t equals = pair.find('=');
+    if (equals == pair.npos || equals == 0) {
+      problem(absl::StrCat("--var ", pair, ": write NAME=VALUE"));
+      continue;
+    }
+    import.stage.variables[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  for (const std::string& mapping : options.lambdas) {
+    if (absl::Status status = AddLambdaMapping(mapping, import.stage.lambda); !status.ok()) {
+      problem(absl::StrCat("--lambda ", mapping, ": ", status.message()));
+    }
+  }
+  for (const std::string& list : options.allow_unenforced) {
+    for (absl::string_view guard : absl::StrSplit(list, ',', absl::SkipEmpty())) {
+      import.allow_unenforced.emplace_back(guard);
+    }
+  }
+  if (options.base_path_mode == "prepend") {
+    import.base_path_mode = BasePathMode::kPrepend;
+  } else if (options.base_path_mode == "split") {
+    import.base_path_mode = BasePathMode::kSplit;
+  } else if (options.base_path_mode != "ignore") {
+    problem(absl::StrCat("--base-path ", options.base_path_mode, ": write ignore, prepend or split"));
+  }
+  import.gateway.set_account_id(options.account);
+  import.gateway.set_region(options.region);
+  if (absl::Status status = ValidateStageOptions(import.stage); !status.ok()) {
+    for (std::string& line : SplitLines(status.message())) problem(line);
+  }
+  if (!out.problems.empty()) return out;
+
+  std::vector<CompileInput> inputs;
+  for (const std::string& file : options.files) {
+    absl::StatusOr<std::string> text = ReadDefinition(file);
+    if (!text.ok()) {
+      problem(text.status().message());
+      continue;
+    }
+    import.file_name = file;
+    ImportResult result = ImportDefinition(*text, import);
+    const bool usable = result.ok();
+    out.reports.push_back(std::move(result.report));
+    if (usable) {
+      inputs.push_back({std::move(result.api), std::move(result.deployment), std::nullopt});
+    }
+  }
+  if (!out.ok()) return out;
+
+  CompileOptions compile;
+  compile.stage = import.stage;
+  compile.version = version;
+  compile.gateway = import.gateway;
+  compile.listeners = listeners;
+  if (!options.access_log_format.empty()) {
+    compile.access_log.emplace();
+    compile.access_log->set_format(options.access_log_format);
+    if (options.access_log_file.empty()) {
+      compile.access_log->set_standard_output(true);
+    } else {
+      compile.access_log->set_file(options.access_log_file);
+    }
+  }
+  absl::StatusOr<snapshot::v1::Snapshot> snapshot = CompileSnapshot(inputs, compile);
+  if (!snapshot.ok()) {
+    for (std::string& line : SplitLines(snapshot.status().message())) problem(line);
+    return out;
+  }
+  out.snapshot = *std::move(snapshot);
+  return out;
+}
+
+void PrintReports(const Definitions& definitions) {
+  const bool color = ::isatty(2) == 1;
+  for (const ImportReport& report : definitions.reports) {
+    std::fputs(report.ToText(color).c_str(), stderr);
+  }
+  for (const std::string& problem : definitions.problems) {
+    std::fprintf(stderr, "postern: %s\n", problem.c_str());
+  }
+}
+
+}  // namespace postern

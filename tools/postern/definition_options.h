@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control/compile/compile.h"
+#include "control/import/import.h"
+#include "proto/snapshot/snapshot.pb.h"
+#include "tools/postern/flags.h"
+
+namespace postern {
+
+/// The options that `run` and `check` share: which definitions, and how to read them.
+struct DefinitionOptions {
+  std::vector<std::string> files;
+  std::string stage = "prod";
+  std::vector<std::string> variables;         ///< k=v
+  std::vector<std::string> lambdas;           ///< NAME=URL[,URL...]
+  std::vector<std::string> allow_unenforced;  ///< each may be a comma-separated list
+  std::string base_path_mode = "ignore";
+  std::string account = "000000000000";
+  std::string region = "us-east-1";
+  std::string access_log_format;
+  std::string access_log_file;
+  bool strict = false;
+
+  void Bind(FlagSet* flags);
+};
+
+/// What became of the definitions.
+struct Definitions {
+  std::vector<ImportReport> reports;   ///< one for each file, in order
+  std::vector<std::string> problems;   ///< with what no report covers: files, options, compilation
+  snapshot::v1::Snapshot snapshot;     ///< complete if ok()
+  bool ok() const;
+};
+
+/// Reads, imports and compiles. Every problem of every file is found, not only the first.
+Definitions LoadDefinitions(const DefinitionOptions& options,
+                            const std::vector<snapshot::v1::Listener>& listeners, uint64_t version);
+
+/// Writes what there is to say to standard error: reports in full when something is refused, else
+/// what needs attention.
+void PrintReports(const Definitions& definitions);
+
+}  // namespace postern

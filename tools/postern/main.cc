@@ -1,0 +1,48 @@
+// The command line of Postern: `postern SUBCOMMAND …`.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tools/postern/check_command.h"
+#include "tools/postern/exit_codes.h"
+#include "tools/postern/run_command.h"
+#include "tools/postern/version.h"
+
+namespace {
+
+constexpr char kHelp[] =
+    "Postern serves an Amazon API Gateway definition beside your service.\n"
+    "\n"
+    "usage: postern COMMAND ...\n"
+    "\n"
+    "  run FILE...     serve OpenAPI definitions, and serve them anew when they change\n"
+    "  check FILE...   say what would be applied, approximated, ignored and refused\n"
+    "  version         print the version\n"
+    "\n"
+    "postern COMMAND --help tells the options of one.\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  const std::string command = args.empty() ? "" : args[0];
+  const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
+  if (command == "run") return postern::RunCommand(rest);
+  if (command == "check") return postern::CheckCommand(rest);
+  if (command == "version" || command == "--version") {
+    std::printf("postern %s\n", std::string(postern::kVersion).c_str());
+    return postern::kExitOk;
+  }
+  if (command == "help" || command == "--help" || command == "-h") {
+    std::fputs(kHelp, stdout);
+    return postern::kExitOk;
+  }
+  if (command.empty()) {
+    std::fputs(kHelp, stderr);
+  } else {
+    std::fprintf(stderr, "postern: there is no command \"%s\"; postern --help lists them\n",
+                 command.c_str());
+  }
+  return postern::kExitUsage;
+}

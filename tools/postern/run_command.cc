@@ -1,0 +1,185 @@
+#include "tools/postern/run_command.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "core/base/log.h"
+#include "core/config/runtime_snapshot.h"
+#include "core/event/file_watcher.h"
+#include "core/server/server.h"
+#include "tools/postern/definition_options.h"
+#include "tools/postern/exit_codes.h"
+#include "tools/postern/flags.h"
+#include "tools/postern/listener_options.h"
+#include "tools/postern/version.h"
+
+namespace postern {
+namespace {
+
+struct RunOptions {
+  DefinitionOptions definitions;
+  ListenerOptions listeners;
+  std::string admin = "127.0.0.1:9901";
+  std::string log_level = "info";
+  std::string log_format = "auto";
+  uint64_t workers = 0;
+  uint64_t drain_delay_ms = 0;
+  uint64_t drain_timeout_ms = 25000;
+  bool help = false;
+
+  void Bind(FlagSet* flags) {
+    definitions.Bind(flags);
+    listeners.Bind(flags);
+    flags->String("admin", "ADDR:PORT",
+                  "The admin endpoint: probes, metrics, what is active. Default 127.0.0.1:9901; none turns "
+                  "it off.",
+                  &admin);
+    flags->Number("workers", "N", "Threads that serve. Default: the CPU quota.", 1, 1024, &workers);
+    flags->Number("drain-delay", "MS",
+                  "On SIGTERM, time between not being ready and refusing connections. Default 0.", 0,
+                  600'000, &drain_delay_ms);
+    flags->Number("drain-timeout", "MS",
+                  "Longest time that connections have to end after that. Default 25000.", 0, 3'600'000,
+                  &drain_timeout_ms);
+    flags->String("log-level", "LEVEL", "trace, debug, info (default), warn, error or off.", &log_level);
+    flags->String("log-format", "FORMAT", "json, text, or auto (default): text on a terminal.",
+                  &log_format);
+    flags->Switch("help", "Show this.", &help);
+  }
+};
+
+absl::Status SetUpLog(const RunOptions& options) {
+  LogLevel level;
+  if (!ParseLogLevel(options.log_level, &level)) {
+    return absl::InvalidArgumentError("--log-level " + options.log_level +
+                                      ": write trace, debug, info, warn, error or off");
+  }
+  SetLogLevel(level);
+  if (options.log_format != "json" && options.log_format != "text" && options.log_format != "auto") {
+    return absl::InvalidArgumentError("--log-format " + options.log_format +
+                                      ": write json, text or auto");
+  }
+  const bool text =
+      options.log_format == "text" || (options.log_format == "auto" && ::isatty(2) == 1);
+  SetLogFormat(text ? LogFormat::kText : LogFormat::kJson);
+  return absl::OkStatus();
+}
+
+// Keeps the gateway on what the files say. A version of them that is refused changes nothing.
+class DefinitionRunner {
+ public:
+  DefinitionRunner(const RunOptions& options, std::vector<snapshot::v1::Listener> listeners,
+                   Server* server)
+      : options_(options), listeners_(std::move(listeners)), server_(server) {}
+
+  // Reads, compiles and activates; `first` problems end the process.
+  void Load(bool first) {
+    Definitions definitions =
+        LoadDefinitions(options_.definitions, listeners_, ++version_);
+    if (definitions.ok()) {
+      RuntimeSnapshot::Built built = Build(definitions.snapshot);
+      for (const SnapshotProblem& problem : built.problems) {
+        definitions.problems.push_back(problem.ToString());
+      }
+      for (const SnapshotProblem& note : built.notes) {
+        Log(LogLevel::kWarn, "definition_note", {{"where", note.path}, {"what", note.text}});
+      }
+      if (built.snapshot != nullptr) {
+        if (first) PrintReports(definitions);
+        server_->Activate(built.snapshot, [this, first](absl::Status status) {
+          if (status.ok() || absl::IsAborted(status)) return;
+          Log(LogLevel::kError, "snapshot_refused", {{"reason", std::string(status.message())}});
+          if (first) Fail(kExitFailed);
+        });
+        return;
+      }
+    }
+    PrintReports(definitions);
+    Log(LogLevel::kError, "definition_refused",
+        {{"reason", first ? "see above" : "see above; what was active before goes on being served"}});
+    if (!first) return;
+    bool refused = false;
+    for (const ImportReport& report : definitions.reports) refused = refused || report.refused();
+    Fail(refused || definitions.reports.size() == options_.definitions.files.size() ? kExitRefused
+                                                                                    : kExitFailed);
+  }
+
+  void Watch() {
+    watcher_ = std::make_unique<FileWatcher>(server_->dispatcher(), options_.definitions.files, [this](const std::vector<std::string>&) {
+      Log(LogLevel::kInfo, "reload", {{"cause", "a definition has changed"}});
+      Load(/*first=*/false);
+    });
+  }
+  void Unwatch() { watcher_.reset(); }
+
+  int exit_code() const { return exit_code_; }
+
+ private:
+  RuntimeSnapshot::Built Build(const snapshot::v1::Snapshot& snapshot) {
+    const auto& active = server_->active();
+    return RuntimeSnapshot::Build(
+        snapshot, {.workers = server_->worker_count(),
+                   .previous = active != nullptr ? active->runtime.get() : nullptr,
+                   .credentials = nullptr});
+  }
+
+  void Fail(int code) {
+    exit_code_ = code;
+    server_->Stop();
+  }
+
+  const RunOptions& options_;
+  const std::vector<snapshot::v1::Listener> listeners_;
+  Server* const server_;
+  std::unique_ptr<FileWatcher> watcher_;
+  uint64_t version_ = 0;
+  int exit_code_ = kExitOk;
+};
+
+int Usage(const FlagSet& flags, absl::string_view problem) {
+  std::fprintf(stderr, "postern run: %s\nusage: %s\n", std::string(problem).c_str(),
+               flags.usage().c_str());
+  return kExitUsage;
+}
+
+}  // namespace
+
+int RunCommand(const std::vector<std::string>& args) {
+  RunOptions options;
+  FlagSet flags("postern run FILE... [options]");
+  options.Bind(&flags);
+  if (absl::Status status = flags.Parse(args, &options.definitions.files); !status.ok()) {
+    return Usage(flags, status.message());
+  }
+  if (options.help) {
+    std::fputs(flags.Help().c_str(), stdout);
+    return kExitOk;
+  }
+  if (options.definitions.files.empty()) return Usage(flags, "name a definition file");
+  if (absl::Status status = SetUpLog(options); !status.ok()) return Usage(flags, status.message());
+  absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
+  if (!listeners.ok()) return Usage(flags, listeners.status().message());
+
+  Server server({.workers = options.workers,
+                 .admin = options.admin == "none" ? std::string() : options.admin,
+                 .version = std::string(kVersion),
+                 .drain_delay_ms = static_cast<uint32_t>(options.drain_delay_ms),
+                 .drain_timeout_ms = static_cast<uint32_t>(options.drain_timeout_ms)});
+  if (absl::Status status = server.Start(); !status.ok()) {
+    std::fprintf(stderr, "postern run: %s\n", std::string(status.message()).c_str());
+    return kExitFailed;
+  }
+  DefinitionRunner runner(options, *std::move(listeners), &server);
+  server.set_on_reload([&runner] { runner.Load(/*first=*/false); });
+  runner.Load(/*first=*/true);
+  runner.Watch();
+  const int code = server.Run();
+  runner.Unwatch();
+  return runner.exit_code() != kExitOk ? runner.exit_code() : code;
+}
+
+}  // namespace postern

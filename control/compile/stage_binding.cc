@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "control/common/strings.h"
+#include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 #include "lib/text/percent.h"
-#include "lib/template/stage_variables.h"
 #include "lib/text/uri.h"
 
 namespace postern {
@@ -21,6 +21,8 @@ constexpr size_t kMaxVariables = 100;
 constexpr size_t kMaxVariableName = 64;
 constexpr size_t kMaxVariableValue = 512;
 constexpr size_t kMaxStageName = 128;
+constexpr size_t kMaxHost = 253;
+constexpr size_t kMaxFunctionName = 400;
 constexpr std::string_view kRuntimeInterfacePath = "/2015-03-31/functions/function/invocations";
 
 bool IsStageName(std::string_view name) {
@@ -115,6 +117,9 @@ absl::StatusOr<LambdaUrl> ParseLambdaUrl(std::string_view text) {
 
 absl::Status ValidateLambdaEntry(std::string_view name, const std::vector<std::string>& urls) {
   if (name.empty()) return absl::InvalidArgumentError("--lambda: a function name is missing");
+  if (name.size() > kMaxFunctionName) {
+    return absl::InvalidArgumentError("--lambda: a function name has at most 400 characters");
+  }
   if (urls.empty()) {
     return absl::InvalidArgumentError(Concat("--lambda ", name, ": a URL is missing"));
   }
@@ -216,6 +221,8 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
     problem = "a query in its stage variables is not supported in front of the path";
   } else if (uri->port == 0) {
     problem = "port 0 cannot be connected to";
+  } else if (uri->host.size() > kMaxHost || uri->host_kind == HostKind::kIpFuture) {
+    problem = "its host cannot be looked up";
   }
   if (!problem.empty()) {
     const std::vector<std::string> unknown = UnknownVariables(origin, stage);
@@ -334,8 +341,7 @@ BoundFunction BindFunction(std::string_view function, const StageOptions& stage)
 absl::Status AddLambdaMapping(std::string_view text, LambdaMap& map) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
-    return absl::InvalidArgumentError(
-        "write NAME=URL, e.g. pets=http://127.0.0.1:9001");
+    return absl::InvalidArgumentError("write NAME=URL, e.g. pets=http://127.0.0.1:9001");
   }
   std::vector<std::string>& urls = map[std::string(text.substr(0, equals))];
   for (const std::string_view url : Split(text.substr(equals + 1), ',')) {

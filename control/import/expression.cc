@@ -208,10 +208,12 @@ class LenientObject {
 
 bool IsParameterName(std::string_view name) {
   constexpr CharSet kAllowed = kAlnumChars | CharSet("._$-");
-  return !name.empty() && kAllowed.HasAll(name);
+  return !name.empty() && name.size() <= kMaxNameBytes && kAllowed.HasAll(name);
 }
 
-bool IsFieldName(std::string_view name) { return !name.empty() && kTokenChars.HasAll(name); }
+bool IsFieldName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && kTokenChars.HasAll(name);
+}
 
 absl::StatusOr<ValueSource> ParseRequestExpression(std::string_view text) {
   ValueSource source;

@@ -31,10 +31,13 @@ absl::StatusOr<snapshot::v1::RequestMapping> ParseRequestTarget(std::string_view
 /// method.response.header.{Name}.
 absl::StatusOr<std::string> ParseResponseTarget(std::string_view text);
 
-/// ^[a-zA-Z0-9._$-]+$ (rest-api.md 5.1).
+/// The longest name of a parameter, a header field or a content type.
+inline constexpr size_t kMaxNameBytes = 256;
+
+/// ^[a-zA-Z0-9._$-]+$ (rest-api.md 5.1), at most kMaxNameBytes.
 bool IsParameterName(std::string_view name);
 
-/// A field name of RFC 9110 section 5.1.
+/// A field name of RFC 9110 section 5.1, at most kMaxNameBytes.
 bool IsFieldName(std::string_view name);
 
 /// What rendering a mapping template takes. FORM_LITERAL if Velocity would print `body` as it is,

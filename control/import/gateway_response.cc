@@ -51,6 +51,12 @@ std::string TypeList() {
   return list;
 }
 
+// Whether it can stand in a Content-Type field (RFC 9110 section 5.5).
+bool IsContentType(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; }) &&
+         !text.starts_with(' ') && !text.ends_with(' ');
+}
+
 void ImportParameter(ImportContext& context, Node node, v1::GatewayResponse& response) {
   std::string_view name = node.key();
   if (!ConsumePrefix(name, "gatewayresponse.header.")) {
@@ -65,6 +71,20 @@ void ImportParameter(ImportContext& context, Node node, v1::GatewayResponse& res
   if (!IsFieldName(name)) {
     context.Problem(node, kKind, "That is no name of a header field.");
     return;
+  }
+  for (const std::string_view framing :
+       {"Connection", "Content-Length", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "TE",
+        "Trailer", "Transfer-Encoding", "Upgrade"}) {
+    if (EqualsIgnoreCase(name, framing)) {
+      context.Problem(node, kKind, Concat("The header ", name, " is the gateway's own to write."));
+      return;
+    }
+  }
+  for (const v1::GatewayResponseHeader& other : response.headers()) {
+    if (EqualsIgnoreCase(other.name(), name)) {
+      context.Problem(node, kKind, Concat("The header ", name, " is set twice."));
+      return;
+    }
   }
   if (node.is_null() || (node.is_string() && node.text().empty())) {
     context.Problem(node, kKind, "Invalid null or empty value in responseParameters");
@@ -124,6 +144,10 @@ void ImportGatewayResponses(ImportContext& context, Node responses, v1::Deployme
                                  "satisfy regular expression pattern: [1-5]\\d\\d"));
           continue;
         }
+        if ((*code)[0] == '1') {
+          context.Problem(value, kKind, "A status of 1xx cannot end an exchange.");
+          continue;
+        }
         response.set_status_code(static_cast<uint32_t>(std::stoi(*code)));
         context.Applied(value, kKind);
       } else if (member == "responseParameters") {
@@ -140,6 +164,11 @@ void ImportGatewayResponses(ImportContext& context, Node responses, v1::Deployme
             context.Problem(element, kKind,
                             element.is_null() ? "Invalid null or empty value in responseTemplates"
                                               : "A template is a string; put quotes around it.");
+            continue;
+          }
+          if (element.key().empty() || element.key().size() > kMaxNameBytes ||
+              !IsContentType(element.key())) {
+            context.Problem(element, kKind, "Its name must be a content type.");
             continue;
           }
           if (element.text().size() > kMaxTemplateBytes) {

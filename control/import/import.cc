@@ -25,6 +25,7 @@ namespace {
 namespace v1 = snapshot::v1;
 
 constexpr size_t kMaxResources = 10000;
+constexpr size_t kMaxTitleBytes = 1024;
 constexpr size_t kMaxPathBytes = 8192;
 constexpr int64_t kMaxCompressionBytes = 10485760;
 
@@ -229,6 +230,9 @@ class Importer {
       if (title.empty()) title = "api";
       context_.Approximated(info ? info : root_, "title",
                             Concat("The API has no title; \"", title, "\" is taken for it."));
+    }
+    if (title.size() > kMaxTitleBytes) {
+      context_.Problem(info, "title", "A title has at most 1,024 characters.");
     }
     result_.api.set_name(title);
     result_.api.set_id(ApiIdFromName(title));

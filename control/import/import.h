@@ -28,8 +28,7 @@ struct GatewayCapabilities {
   bool request_validation = false;  ///< request validators and models
   bool filters = false;             ///< x-postern-filters
   bool templates = false;           ///< mapping templates in the template language
-  bool body_mapping = false;        ///< parameter mapping from bodies
-  bool content_handling = false;    ///< CONVERT_TO_BINARY and CONVERT_TO_TEXT
+  bool body_mapping = false;        ///< parameter mapping from request bodies and parts of bodies
   bool aws_services = false;        ///< integrations of type aws, functions included
   bool compression = false;         ///< response compression
   bool response_streaming = false;  ///< responseTransferMode STREAM of functions

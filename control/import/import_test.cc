@@ -86,7 +86,7 @@ GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
   all.request_validation = all.filters = all.templates = all.body_mapping = true;
-  all.content_handling = all.aws_services = all.compression = all.response_streaming = true;
+  all.aws_services = all.compression = all.response_streaming = true;
   return all;
 }
 
@@ -520,15 +520,13 @@ TEST(ImportIntegration, WhatCannotBeExecutedIsUnavailable) {
           Case{"{type: http, httpMethod: GET, uri: 'http://h', responses: {default: {statusCode: "
                "200, responseTemplates: {application/json: \"$input.path('$.a')\"}}}}",
                "template language"},
-          Case{"{type: http, httpMethod: GET, uri: 'http://h', contentHandling: CONVERT_TO_BINARY}",
-               "Conversion"},
           Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
                "{integration.request.header.x: method.request.body.a}}",
                "body of a request"},
           Case{
               "{type: http, httpMethod: GET, uri: 'http://h', responses: {default: {statusCode: "
               "200, responseParameters: {method.response.header.x: integration.response.body.a}}}}",
-              "body of a response"},
+              "parts of a response body"},
           Case{"{type: http, httpMethod: GET, uri: 'http://h', responses: {'(?!2)..': {statusCode: "
                "200}}}",
                "pattern cannot be used"},
@@ -610,6 +608,18 @@ TEST(ImportIntegration, DefinitionErrors) {
                 "CloudFormation function Ref"},
            Case{"{type: http_proxy, httpMethod: GET, uri: !GetAtt X.Url}", "The tag !GetAtt"},
            Case{"5", "An object is expected here"},
+           Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
+                "{integration.request.header.x: \"'a'\", integration.request.header.X: \"'b'\"}}",
+                "The header X is mapped twice"},
+           Case{"{type: mock, responses: {default: {statusCode: 200, responseParameters: "
+                "{method.response.header.x: \"'a'\", method.response.header.X: \"'b'\"}}}}",
+                "The header X is mapped twice"},
+           Case{"{type: mock, requestTemplates: {a/b: x, A/b: y}}",
+                "none that another template has"},
+           Case{"{type: mock, responses: {default: {statusCode: 101}}}", "1xx"},
+           Case{"{type: http_proxy, httpMethod: GET, uri: 'https://h', tlsConfig: "
+                "{serverNameToVerify: 'a b'}}",
+                "name of a host"},
        }) {
     const ImportResult result = Import(WithIntegration(c.integration));
     EXPECT_FALSE(result.ok()) << c.integration;

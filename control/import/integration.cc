@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "control/common/strings.h"
@@ -12,6 +13,7 @@
 #include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
+#include "lib/text/host_port.h"
 #include "re2/re2.h"
 
 namespace postern {
@@ -23,6 +25,8 @@ constexpr size_t kMaxTemplateBytes = 300 * 1024;
 constexpr int64_t kMinTimeoutMs = 50;
 constexpr int64_t kMaxTimeoutMs = 900000;
 constexpr size_t kMaxPatternBytes = 4096;
+constexpr size_t kMaxUriBytes = 4096;
+constexpr size_t kMaxFunctionBytes = 400;
 
 bool IsMethodName(std::string_view method) {
   for (const std::string_view known :
@@ -207,9 +211,9 @@ class IntegrationImporter {
       integration_.set_credentials_arn(context_.Text(credentials_, "credentials").value_or(""));
     }
     ReadPassthrough();
-    ReadContentHandling(
-        content_handling_, /*response=*/false,
-        [this](v1::ContentHandling handling) { integration_.set_content_handling(handling); });
+    ReadContentHandling(content_handling_, [this](v1::ContentHandling handling) {
+      integration_.set_content_handling(handling);
+    });
     if (transfer_mode_) {
       const std::string mode =
           ToUpper(context_.Text(transfer_mode_, "responseTransferMode").value_or(""));
@@ -271,7 +275,7 @@ class IntegrationImporter {
   }
 
   template <typename Set>
-  void ReadContentHandling(Node node, bool response, const Set& set) {
+  void ReadContentHandling(Node node, const Set& set) {
     if (!node || node.is_null()) return;
     const std::optional<std::string> text = context_.Text(node, "contentHandling");
     if (!text) return;
@@ -286,15 +290,6 @@ class IntegrationImporter {
     }
     if (proxy()) {
       context_.Describes(node, "contentHandling of a proxy");
-      return;
-    }
-    // A mock has no payload: its literal templates are text on the way in, and text that stays text
-    // on the way out.
-    const bool no_effect =
-        mock() && (!response || handling == v1::CONTENT_HANDLING_CONVERT_TO_TEXT);
-    if (!no_effect && !context_.capabilities().content_handling) {
-      Unavailable(node, "contentHandling",
-                  "Conversion between text and binary is not supported by this version.");
       return;
     }
     set(handling);
@@ -414,6 +409,10 @@ class IntegrationImporter {
                   "the URL of the service.");
       return;
     }
+    if (text->size() > kMaxUriBytes) {
+      context_.Problem(uri_, "uri", "A uri has at most 4,096 characters.");
+      return;
+    }
     const absl::StatusOr<HttpUriTemplate> uri = ParseHttpUriTemplate(*text);
     if (!uri.ok()) {
       context_.Problem(uri_, "uri", Message(uri.status()));
@@ -433,6 +432,10 @@ class IntegrationImporter {
     if (vpc_link) {
       target.set_connection_id(
           connection_id_ ? context_.Text(connection_id_, "connectionId").value_or("") : "");
+      if (target.connection_id().size() > kMaxNameBytes) {
+        context_.Problem(connection_id_, "connectionId", "It has more than 256 characters.");
+        return;
+      }
       upstream = Concat(target.connection_id(), "|", upstream);
       context_.Approximated(connection_type_, "connectionType",
                             "There is no VPC link: the host of the uri is connected to.");
@@ -446,8 +449,14 @@ class IntegrationImporter {
           target.set_insecure_skip_verification(context_.Bool(value, "tlsConfig").value_or(false));
           context_.Applied(value, "tlsConfig");
         } else if (value.key() == "serverNameToVerify") {
-          target.set_server_name_to_verify(context_.Text(value, "tlsConfig").value_or(""));
-          context_.Applied(value, "tlsConfig");
+          const std::string name = context_.Text(value, "tlsConfig").value_or("");
+          const std::optional<HostPort> host = ParseHostPort(name);
+          if (!host || host->port || host->kind != HostKind::kName || name.size() > 253) {
+            context_.Problem(value, "tlsConfig", "It must be the name of a host.");
+          } else {
+            target.set_server_name_to_verify(name);
+            context_.Applied(value, "tlsConfig");
+          }
         } else {
           context_.Unknown(value, {"insecureSkipVerification", "serverNameToVerify"});
         }
@@ -559,6 +568,10 @@ class IntegrationImporter {
   }
 
   void SetFunction(const FunctionUri& function, const ResolvedPlaceholders& resolved) {
+    if (function.function.size() > kMaxFunctionBytes) {
+      context_.Problem(uri_, "uri", "The name of a function has at most 400 characters.");
+      return;
+    }
     v1::LambdaTarget& target = *integration_.mutable_lambda();
     target.set_function(function.function);
     target.set_streaming(function.streaming);
@@ -700,6 +713,11 @@ class IntegrationImporter {
     } else if (!Declare(node, *source)) {
       context_.Applied(node, kKind);
     }
+    const bool header = mapping->target() == v1::RequestMapping::TARGET_HEADER;
+    if (header && !mapped_headers_.insert(AsciiToLower(mapping->name())).second) {
+      context_.Problem(node, kKind, Concat("The header ", mapping->name(), " is mapped twice."));
+      return;
+    }
     *mapping->mutable_source() = *std::move(source);
     *integration_.add_request_parameters() = *std::move(mapping);
   }
@@ -743,6 +761,14 @@ class IntegrationImporter {
       }
       const std::optional<std::string> body = TemplateText(node, templates.key());
       if (!body) continue;
+      if (node.key().empty() || node.key().size() > kMaxNameBytes ||
+          std::any_of(out.begin(), out.end(), [&node](const v1::Template& other) {
+            return EqualsIgnoreCase(other.content_type(), node.key());
+          })) {
+        context_.Problem(node, templates.key(),
+                         "Its name must be a content type, and none that another template has.");
+        continue;
+      }
       v1::Template result;
       result.set_content_type(std::string(node.key()));
       result.set_body(*body);
@@ -842,6 +868,10 @@ class IntegrationImporter {
                               "regular expression pattern: [1-5]\\d\\d"));
       return;
     }
+    if ((*code)[0] == '1') {
+      context_.Problem(status, "statusCode", "A status of 1xx cannot end an exchange.");
+      return;
+    }
     response.set_status_code(static_cast<uint32_t>(std::stoi(*code)));
     v1::MethodResponse* declared = nullptr;
     for (v1::MethodResponse& candidate : *method_.mutable_responses()) {
@@ -862,9 +892,9 @@ class IntegrationImporter {
       }
     }
     ImportTemplates(templates, /*request=*/false, *response.mutable_templates());
-    ReadContentHandling(
-        content_handling, /*response=*/true,
-        [&response](v1::ContentHandling handling) { response.set_content_handling(handling); });
+    ReadContentHandling(content_handling, [&response](v1::ContentHandling handling) {
+      response.set_content_handling(handling);
+    });
     *integration_.add_responses() = std::move(response);
   }
 
@@ -909,10 +939,9 @@ class IntegrationImporter {
       context_.Problem(node, kKind, Message(source.status()));
       return;
     }
-    if (source->has_response_body() && !context_.capabilities().body_mapping) {
+    if (!source->response_body().empty() && !context_.capabilities().body_mapping) {
       Unavailable(node, kKind,
-                  "Mapping from the body of a response is not supported by this "
-                  "version.");
+                  "Mapping from parts of a response body is not supported by this version.");
       return;
     }
     const bool known =
@@ -927,6 +956,12 @@ class IntegrationImporter {
                             "The header is not declared on the response of the method, which API "
                             "Gateway would ask for; it is taken as declared.");
     }
+    for (const v1::ResponseMapping& other : response.parameters()) {
+      if (EqualsIgnoreCase(other.header(), *header)) {
+        context_.Problem(node, kKind, Concat("The header ", *header, " is mapped twice."));
+        return;
+      }
+    }
     v1::ResponseMapping& mapping = *response.add_parameters();
     mapping.set_header(*header);
     *mapping.mutable_source() = *std::move(source);
@@ -937,6 +972,8 @@ class IntegrationImporter {
   v1::Method& method_;
   v1::Integration integration_;
   std::string unavailable_;
+
+  std::set<std::string> mapped_headers_;  // in lower case
 
   Node node_;
   Node uri_;

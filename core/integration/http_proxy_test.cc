@@ -254,6 +254,12 @@ TEST_F(HttpProxyTest, TruncatedHeadIs502) {
   EXPECT_EQ(exchange_->failure_status, 502) << request_->context.error_detail;
 }
 
+TEST_F(HttpProxyTest, NoAnswerAtAllIs504_RestApi6_6) {
+  script_ = [](FakeUpstream::Peer* peer, const FakeUpstream::Request&) { peer->Close(); };
+  EXPECT_EQ(Run().failure, ResponseType::kIntegrationFailure);
+  EXPECT_EQ(exchange_->failure_status, 0);
+}
+
 TEST_F(HttpProxyTest, TruncatedBodyIsBrokenOff) {
   script_ = [](FakeUpstream::Peer* peer, const FakeUpstream::Request&) {
     peer->SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");

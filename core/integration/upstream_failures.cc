@@ -24,7 +24,6 @@ FailureReply DescribeHttpFailure(UpstreamFailure failure, std::string_view detai
       context->integration_error = kTimedOut;
       return {ResponseType::kIntegrationTimeout, 0};
     case UpstreamFailure::kMalformed:
-    case UpstreamFailure::kReset:  // the backend had the request and broke its answer off
       context->integration_error = "Execution failed due to a malformed or truncated endpoint response";
       context->error_message = kInternal;
       return {ResponseType::kIntegrationFailure, 502};

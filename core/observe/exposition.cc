@@ -23,8 +23,14 @@ void AppendNumber(std::string* out, double value) {
   } else if (std::isinf(value)) {
     out->append(value > 0 ? "+Inf" : "-Inf");
   } else {
+    // As Go's %g, which is what OpenMetrics calls canonical for bounds: no exponent where there
+    // need not be one.
     char buffer[40];
-    const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
+    const double size = std::fabs(value);
+    const bool plain = size == 0 || (size >= 1e-4 && size < 1e15);
+    const auto result =
+        plain ? std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed)
+              : std::to_chars(buffer, buffer + sizeof(buffer), value);
     out->append(buffer, result.ptr);
   }
 }

@@ -87,7 +87,15 @@ TEST(ExpositionTest, NumbersThatAreNoNumbers) {
   out.Gauge({"b", "."}, {}, -std::numeric_limits<double>::infinity());
   out.Gauge({"c", "."}, {}, std::nan(""));
   out.Gauge({"d", "."}, {}, 1e300);
-  const CheckedExposition seen = CheckExposition(out.Finish(), kText);
+  out.Gauge({"e", "."}, {}, 0.0001);
+  out.Gauge({"f", "."}, {}, 0.00005);
+  out.Gauge({"g", "."}, {}, 1234567890123.25);
+  out.Gauge({"h", "."}, {}, 0);
+  const std::string text = out.Finish();
+  for (const char* line : {"\ne 0.0001\n", "\nf 5e-05\n", "\ng 1234567890123.25\n", "\nh 0\n"}) {
+    EXPECT_NE(text.find(line), text.npos) << line;
+  }
+  const CheckedExposition seen = CheckExposition(text, kText);
   EXPECT_TRUE(std::isinf(seen.Value("a")));
   EXPECT_TRUE(std::isnan(seen.Value("c")));
   EXPECT_EQ(seen.Value("d"), 1e300);

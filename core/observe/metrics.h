@@ -50,16 +50,16 @@ struct alignas(64) WorkerMetrics {
   // Downstream connections.
   CounterCell connections_accepted;
   GaugeCell connections_open;
-  CounterCell accept_errors;  ///< accept() failed, for want of descriptors for example
-  CounterCell connections_refused_limit;
-  CounterCell bytes_received;  ///< from clients, as read from sockets
+  CounterCell connections_over_limit;  ///< accepted and closed at once
+  CounterCell accept_errors;           ///< connections that were gone before they were accepted
+  CounterCell accept_pauses;           ///< times that descriptors or memory ran out
+  CounterCell bytes_received;          ///< from clients, on the wire
   CounterCell bytes_sent;
 
   // TLS towards clients.
   CounterCell tls_handshakes_full;
   CounterCell tls_handshakes_resumed;
   CounterCell tls_handshake_failures;
-  CounterCell tls_tickets_issued;
 
   // Exchanges.
   CounterCell requests_http10;
@@ -71,7 +71,6 @@ struct alignas(64) WorkerMetrics {
   // Memory.
   GaugeCell blocks_in_use;  ///< of BlockPool::kBlockSize bytes
   GaugeCell blocks_idle;
-  GaugeCell output_buffered_bytes;  ///< that peers have not taken yet
 
   // Snapshots.
   CounterCell snapshot_swaps;

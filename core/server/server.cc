@@ -77,6 +77,7 @@ Server::Server(Options options)
   sources_.push_back(metrics_.Register(&process_stats_));
   sources_.push_back(metrics_.Register(&loop_watch_));
   sources_.push_back(metrics_.Register(&upstream_metrics_));
+  sources_.push_back(metrics_.Register(&certificate_metrics_));
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     uv_signal_init(dispatcher_.loop(), &signals_[i]);
     signals_[i].data = this;
@@ -300,6 +301,11 @@ void Server::ApplyListeners() {
         {{"name", gone->spec->name}, {"address", gone->address.ToString()}});
   }
   WatchCertificates();
+  CertificateMetrics::Listeners shown;
+  for (const auto& state : listeners_) {
+    if (state->spec->tls != nullptr) shown.emplace_back(state->spec->name, state->spec->tls);
+  }
+  certificate_metrics_.Show(std::move(shown));
 }
 
 void Server::FinishActivation(absl::Status status) {

@@ -21,6 +21,7 @@
 #include "core/observe/process_stats.h"
 #include "core/observe/readiness.h"
 #include "core/server/admin_host.h"
+#include "core/server/certificate_metrics.h"
 #include "core/server/serving_snapshot.h"
 #include "core/server/worker.h"
 #include "core/upstream/upstream_metrics.h"
@@ -116,6 +117,7 @@ class Server final : private ServerSession::Owner {
   ProcessStats process_stats_;
   LoopWatch loop_watch_;
   UpstreamMetrics upstream_metrics_;
+  CertificateMetrics certificate_metrics_;
   std::vector<MetricsRegistry::Registration> sources_;
 
   // The admin endpoint: a session environment of the main thread's own.

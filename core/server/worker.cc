@@ -107,7 +107,9 @@ void Worker::UpdateListener(const std::string& key, std::shared_ptr<const Listen
 
 void Worker::RemoveListener(const std::string& key) {
   for (const auto& served : listeners_) {
-    if (served->key == key) served->listener->DrainAndClose();
+    if (served->key != key) continue;
+    served->listener->DrainAndClose();
+    PublishListener(served.get());
   }
   std::erase_if(listeners_, [&](const auto& served) { return served->key == key; });
 }
@@ -159,7 +161,22 @@ void Worker::CheckDrained() {
   std::exchange(drained_, nullptr)();
 }
 
+// Adds what the listener has counted since the last time: listeners come and go, the worker's numbers
+// only rise.
+void Worker::PublishListener(Served* served) {
+  const ListenerStats& stats = served->listener->stats();
+  const auto add = [](const CounterCell& from, uint64_t* seen, CounterCell* to) {
+    to->Add(from.value() - *seen);
+    *seen = from.value();
+  };
+  add(stats.over_limit, &served->over_limit, &metrics_->connections_over_limit);
+  add(stats.accept_errors, &served->accept_errors, &metrics_->accept_errors);
+  add(stats.out_of_resources, &served->out_of_resources, &metrics_->accept_pauses);
+}
+
 void Worker::PublishMetrics() {
+  for (const auto& served : listeners_) PublishListener(served.get());
+  metrics_->bytes_received.Publish(downstream_.bytes_read);
   metrics_->bytes_sent.Publish(downstream_.bytes_written);
   metrics_->blocks_in_use.Set(static_cast<int64_t>(downstream_.blocks.in_use() + upstream_.blocks.in_use()));
   metrics_->blocks_idle.Set(static_cast<int64_t>(downstream_.blocks.idle() + upstream_.blocks.idle()));

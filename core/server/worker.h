@@ -74,11 +74,16 @@ class Worker final : private ServerSession::Owner {
     std::string key;
     std::shared_ptr<const ListenerSpec> spec;
     std::unique_ptr<Listener> listener;
+    // What of its statistics the worker's metrics have.
+    uint64_t over_limit = 0;
+    uint64_t accept_errors = 0;
+    uint64_t out_of_resources = 0;
   };
 
   void OnAccept(Served* served, int fd, const Address& peer);
   void OnSessionEnded(ServerSession* session) override;
   void CheckDrained();
+  void PublishListener(Served* served);
   void PublishMetrics();
 
   const size_t index_;

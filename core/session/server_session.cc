@@ -117,7 +117,6 @@ void ServerSession::OnConnected() {
 }
 
 void ServerSession::OnData(std::string_view data) {
-  env_->metrics->bytes_received.Add(data.size());
   if (proxy_pending_ && !ReadProxyHeader(&data)) return;
   const uint64_t now = env_->dispatcher->NowMs();
   if (codec_ == nullptr) {

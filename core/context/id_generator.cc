@@ -2,12 +2,14 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "lib/text/base64.h"
+#include "lib/text/hex.h"
 #include "lib/text/id.h"
 
 namespace postern {
@@ -70,12 +72,10 @@ std::string_view IdGenerator::NewExtendedRequestId(Arena* arena) {
 }
 
 void IdGenerator::WriteHex(size_t digits, char* out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  uint64_t bits = 0;
-  for (size_t i = 0; i < digits; ++i) {
-    if (i % 16 == 0) bits = Next();
-    out[i] = kHex[bits >> 60];
-    bits <<= 4;
+  for (size_t at = 0; at < digits; at += 8) {
+    char group[8];
+    WriteHex32(Next32(), group);
+    std::memcpy(out + at, group, std::min<size_t>(8, digits - at));
   }
 }
 

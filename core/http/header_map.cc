@@ -12,11 +12,6 @@ void HeaderMap::Grow() {
   capacity_ = capacity;
 }
 
-void HeaderMap::Add(HeaderId id, std::string_view name, std::string_view value) {
-  if (size_ == capacity_) Grow();
-  fields_[size_++] = {name, value, id};
-}
-
 const HeaderField* HeaderMap::Find(HeaderId id) const {
   for (const HeaderField& field : *this) {
     if (field.id == id) return &field;

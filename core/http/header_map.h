@@ -29,7 +29,10 @@ class HeaderMap {
 
   /// Appends. Name and value must outlive the map (arena or static); they are not checked here.
   void Add(std::string_view name, std::string_view value) { Add(LookupHeader(name), name, value); }
-  void Add(HeaderId id, std::string_view name, std::string_view value);
+  void Add(HeaderId id, std::string_view name, std::string_view value) {
+    if (size_ == capacity_) Grow();
+    fields_[size_++] = {name, value, id};
+  }
 
   /// First field of that name, or null.
   const HeaderField* Find(HeaderId id) const;

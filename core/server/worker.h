@@ -11,7 +11,6 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "core/net/dns.h"
-#include "core/server/cluster_resolver.h"
 #include "core/server/listener_spec.h"
 #include "core/server/serving_snapshot.h"
 #include "core/event/dispatcher.h"
@@ -22,6 +21,7 @@
 #include "core/session/gateway_stream.h"
 #include "core/session/server_session.h"
 #include "core/upstream/cluster_manager.h"
+#include "core/upstream/host_resolver.h"
 
 namespace postern {
 
@@ -92,7 +92,7 @@ class Worker final : private ServerSession::Owner {
   NetContext downstream_;
   NetContext upstream_;
   Resolver resolver_;
-  ClusterResolver cluster_resolver_;
+  DnsHostResolver cluster_resolver_;
   AccessLogWorker access_log_;
   ClusterManager clusters_;
   SessionEnv env_;

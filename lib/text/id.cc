@@ -1,19 +1,13 @@
 #include "lib/text/id.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
+#include "lib/text/hex.h"
 
 namespace postern {
-namespace {
-
-// Before which bytes the text of a UUID has a hyphen.
-constexpr bool HyphenBefore(size_t byte) {
-  return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-}  // namespace
 
 std::string StableId(std::string_view seed, size_t size) {
   constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -29,16 +23,24 @@ std::string StableId(std::string_view seed, size_t size) {
 }
 
 std::string_view FormatUuidV4(const uint8_t (&random)[16], char (&buffer)[kUuidSize]) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  char* at = buffer;
-  for (size_t i = 0; i < sizeof(random); ++i) {
-    uint8_t byte = random[i];
-    if (i == 6) byte = 0x40 | (byte & 0x0F);  // version
-    if (i == 8) byte = 0x80 | (byte & 0x3F);  // variant
-    if (HyphenBefore(i)) *at++ = '-';
-    *at++ = kDigits[byte >> 4];
-    *at++ = kDigits[byte & 0xF];
+  uint32_t words[4];
+  for (size_t i = 0; i < 4; ++i) {
+    std::memcpy(&words[i], random + i * 4, sizeof(words[i]));
+    words[i] = __builtin_bswap32(words[i]);
   }
+  words[1] = (words[1] & 0xffff0fffu) | 0x00004000u;  // version
+  words[2] = (words[2] & 0x3fffffffu) | 0x80000000u;  // variant
+  char digits[32];
+  for (size_t i = 0; i < 4; ++i) WriteHex32(words[i], digits + i * 8);
+  std::memcpy(buffer, digits, 8);
+  buffer[8] = '-';
+  std::memcpy(buffer + 9, digits + 8, 4);
+  buffer[13] = '-';
+  std::memcpy(buffer + 14, digits + 12, 4);
+  buffer[18] = '-';
+  std::memcpy(buffer + 19, digits + 16, 4);
+  buffer[23] = '-';
+  std::memcpy(buffer + 24, digits + 20, 12);
   return {buffer, sizeof(buffer)};
 }
 

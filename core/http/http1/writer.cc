@@ -7,9 +7,30 @@
 namespace postern {
 namespace {
 
-char* Put(char* at, std::string_view text) {
-  std::memcpy(at, text.data(), text.size());
+// Names and values are short; a call of memcpy for each would cost more than the copy. Up to 32
+// bytes go by two loads and stores that may overlap.
+template <size_t kWidth>
+char* PutTwice(char* at, std::string_view text) {
+  char first[kWidth];
+  char last[kWidth];
+  std::memcpy(first, text.data(), kWidth);
+  std::memcpy(last, text.data() + text.size() - kWidth, kWidth);
+  std::memcpy(at, first, kWidth);
+  std::memcpy(at + text.size() - kWidth, last, kWidth);
   return at + text.size();
+}
+
+inline char* Put(char* at, std::string_view text) {
+  const size_t size = text.size();
+  if (size > 32) {
+    std::memcpy(at, text.data(), size);
+    return at + size;
+  }
+  if (size >= 16) return PutTwice<16>(at, text);
+  if (size >= 8) return PutTwice<8>(at, text);
+  if (size >= 4) return PutTwice<4>(at, text);
+  for (char c : text) *at++ = c;
+  return at;
 }
 
 char* PutField(char* at, std::string_view name, std::string_view value) {

@@ -11,7 +11,7 @@ class Http2ClientCodec::Stream final : public Http2Stream, public ClientStream {
 
   void Tie(ResponseReceiver* receiver) {
     receiver_ = receiver;
-    tied = true;
+    codec_->SetTied(this, true);
     interim = 0;
     counted = false;
     reused = false;
@@ -43,11 +43,11 @@ class Http2ClientCodec::Stream final : public Http2Stream, public ClientStream {
   void DeliverEnd(const HeaderMap* trailers) override { ReceiverAtEnd()->OnEnd(trailers); }
   void DeliverWritable() override { receiver_->OnWritable(); }
   void DeliverReset(ResetReason reason) override {
-    tied = false;
+    codec_->SetTied(this, false);
     std::exchange(receiver_, nullptr)->OnReset(reason);
   }
   void Untie() override {
-    tied = false;
+    codec_->SetTied(this, false);
     receiver_ = nullptr;
   }
   Arena* arena() override { return receiver_->response_head()->headers.arena(); }

@@ -23,7 +23,7 @@ class Http2ClientCodec final : public ClientCodec, private Http2Connection {
 
   ClientStream* NewStream(ResponseReceiver* receiver) override;
   size_t capacity() const override;
-  size_t active_streams() const override { return open_streams(); }
+  size_t active_streams() const override { return tied_streams(); }
   /// Exchanges that the peer allows at once, within our own limit; ours, until its SETTINGS have
   /// come.
   size_t stream_limit() const {

@@ -16,9 +16,6 @@
 namespace postern {
 namespace {
 
-using h2::MakeFrame;
-using Type = Http2FrameType;
-
 // Takes what it is given into one buffer, as a connection does within an iteration.
 struct CorkSink final : ByteSink {
   char* Reserve(size_t size) override {

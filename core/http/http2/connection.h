@@ -30,6 +30,9 @@ namespace postern {
 /// window or the socket refuses is copied to wait.
 class Http2Connection {
  public:
+  Http2Connection(const Http2Connection&) = delete;
+  Http2Connection& operator=(const Http2Connection&) = delete;
+
   // For streams.
   void SendBody(Http2Stream* stream, std::string_view data);
   void SendEnd(Http2Stream* stream, const HeaderMap* trailers);
@@ -59,9 +62,6 @@ class Http2Connection {
   /// Writes the preface of our side. `sink` and `options` outlive the connection.
   Http2Connection(Side side, ByteSink* sink, const Http2Options& options);
   virtual ~Http2Connection();
-  Http2Connection(const Http2Connection&) = delete;
-  Http2Connection& operator=(const Http2Connection&) = delete;
-
   void Receive(std::string_view data, uint64_t now_ms);
   void SinkWritable();
   /// Every stream hears OnReset(). Nothing is written any more.
@@ -122,7 +122,14 @@ class Http2Connection {
   const Http2Options& options() const { return options_; }
   ByteSink* sink() const { return sink_; }
   const IntrusiveList<Http2Stream, StreamListTag>& streams() const { return streams_; }
+  /// Streams that are tied, or known to nghttp2, or both.
   size_t open_streams() const { return open_streams_; }
+  size_t tied_streams() const { return tied_streams_; }
+  void SetTied(Http2Stream* stream, bool tied) {
+    if (stream->tied == tied) return;
+    stream->tied = tied;
+    tied_streams_ += tied ? 1 : -1;
+  }
   uint64_t now_ms() const { return now_ms_; }
   uint64_t bytes_received() const { return bytes_received_; }
   bool receiving() const { return receiving_; }
@@ -194,6 +201,7 @@ class Http2Connection {
   uint64_t now_ms_ = 0;
   uint64_t bytes_received_ = 0;
   size_t open_streams_ = 0;
+  size_t tied_streams_ = 0;
   ByteSink* sink_;
   const Http2Options& options_;
   nghttp2_session* session_ = nullptr;

@@ -226,6 +226,7 @@ std::string_view FieldSection::AddRegular(nghttp2_rcbuf* name, nghttp2_rcbuf* va
     case HeaderId::kTrailer:
       return {};  // hop-by-hop, or an announcement that is made anew where it is needed
     case HeaderId::kCookie:
+      if (View(value).empty()) return {};  // an empty crumb would leave a delimiter at an end
       ++cookies_;
       cookie_size_ += View(value).size();
       break;

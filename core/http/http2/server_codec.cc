@@ -29,7 +29,7 @@ class Http2ServerCodec::Stream final : public Http2Stream, public ServerStream {
 
   void Tie(RequestReceiver* receiver) {
     receiver_ = receiver;
-    tied = true;
+    codec_->SetTied(this, true);
   }
 
   // ServerStream.
@@ -53,11 +53,11 @@ class Http2ServerCodec::Stream final : public Http2Stream, public ServerStream {
   void DeliverEnd(const HeaderMap* trailers) override { receiver_->OnEnd(trailers); }
   void DeliverWritable() override { receiver_->OnWritable(); }
   void DeliverReset(ResetReason reason) override {
-    tied = false;
+    codec_->SetTied(this, false);
     std::exchange(receiver_, nullptr)->OnReset(reason);
   }
   void Untie() override {
-    tied = false;
+    codec_->SetTied(this, false);
     receiver_ = nullptr;
   }
   Arena* arena() override { return receiver_->request_head()->headers.arena(); }

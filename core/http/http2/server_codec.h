@@ -32,7 +32,7 @@ class Http2ServerCodec final : public ServerCodec, private Http2Connection {
   bool ReadWanted() const override { return !peer_closed_ && ReadWantedNow(); }
   bool Done() const override;
   bool Aborted() const override { return false; }  // a stream that was cut shows it by itself
-  size_t active_streams() const override { return open_streams(); }
+  size_t active_streams() const override { return tied_streams(); }
   bool head_pending() const override { return SectionPending(); }
 
  private:

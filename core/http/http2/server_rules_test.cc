@@ -14,7 +14,7 @@ namespace postern {
 namespace {
 
 using namespace h2;  // NOLINT: the frame builders read as a language of their own here
-using std::string_literals::operator""s;
+using std::string_literals::operator""s;  // NOLINT: it is used
 using E = Http2Error;
 
 void AnswerOk(SeenRequest* request) {

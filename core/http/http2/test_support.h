@@ -1,9 +1,9 @@
 #pragma once
 
-#include <gtest/gtest.h>
 #include <nghttp2/nghttp2.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -198,8 +198,7 @@ class Reader {
       nghttp2_nv nv;
       int flags = 0;
       const ssize_t used = nghttp2_hd_inflate_hd2(inflater_, &nv, &flags, at, left, 1);
-      EXPECT_GE(used, 0) << "a field block that cannot be decoded was sent";
-      if (used < 0) return fields;
+      if (used < 0) std::abort();  // a field block that cannot be decoded was sent
       at += used;
       left -= static_cast<size_t>(used);
       if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {

@@ -282,6 +282,23 @@ absl::StatusOr<std::string> ParseResponseTarget(std::string_view text) {
   return std::string(name);
 }
 
+std::optional<uint32_t> ParseStatusCode(std::string_view text) {
+  if (text.size() != 3 || text[0] < '2' || text[0] > '5' || !IsDigit(text[1]) ||
+      !IsDigit(text[2])) {
+    return std::nullopt;
+  }
+  return static_cast<uint32_t>((text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0'));
+}
+
+std::string StatusCodeProblem(std::string_view text) {
+  if (text.size() == 3 && text[0] == '1' && IsDigit(text[1]) && IsDigit(text[2])) {
+    return "A status of 1xx cannot end an exchange.";
+  }
+  return Concat("Value '", text,
+                "' at 'statusCode' failed to satisfy constraint: Member must satisfy regular "
+                "expression pattern: [1-5]\\d\\d");
+}
+
 Template::Form ClassifyTemplate(std::string_view body) {
   const std::string_view trimmed = TrimSpace(body);
   for (std::string_view payload :

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,13 @@ bool IsParameterName(std::string_view name);
 
 /// A field name of RFC 9110 section 5.1, at most kMaxNameBytes.
 bool IsFieldName(std::string_view name);
+
+/// The status of a response as a definition writes it: three digits, 2 to 5 first. 1xx has the form
+/// that AWS asks for ([1-5]\d\d), but cannot end an exchange.
+std::optional<uint32_t> ParseStatusCode(std::string_view text);
+
+/// Why ParseStatusCode() refuses `text`, with the words of AWS where they fit.
+std::string StatusCodeProblem(std::string_view text);
 
 /// What rendering a mapping template takes. FORM_LITERAL if Velocity would print `body` as it is,
 /// FORM_PAYLOAD if it only repeats the payload, else FORM_VTL.

@@ -167,6 +167,20 @@ TEST(MockStatusCode, IsFoundWhereThereIsOne) {
   }
 }
 
+TEST(StatusCode, ThreeDigits) {
+  EXPECT_EQ(ParseStatusCode("200"), std::optional<uint32_t>(200));
+  EXPECT_EQ(ParseStatusCode("599"), std::optional<uint32_t>(599));
+  for (const char* text : {"", "20", "2000", "600", "099", "2x0", "-20", "100"}) {
+    EXPECT_EQ(ParseStatusCode(text), std::nullopt) << text;
+    EXPECT_NE(StatusCodeProblem(text), "");
+  }
+  // management-and-import.md 1.8.
+  EXPECT_EQ(
+      StatusCodeProblem("wrong"),
+      "Value 'wrong' at 'statusCode' failed to satisfy constraint: Member must satisfy regular "
+      "expression pattern: [1-5]\\d\\d");
+}
+
 TEST(Names, Grammar) {
   EXPECT_TRUE(IsParameterName("a.B_$-9"));
   EXPECT_FALSE(IsParameterName(""));

@@ -136,19 +136,12 @@ void ImportGatewayResponses(ImportContext& context, Node responses, v1::Deployme
         }
         const std::optional<std::string> code = context.Text(value, kKind);
         if (!code) continue;
-        if (code->size() != 3 || (*code)[0] < '1' || (*code)[0] > '5' || !IsDigit((*code)[1]) ||
-            !IsDigit((*code)[2])) {
-          context.Problem(value, kKind,
-                          Concat("Value '", *code,
-                                 "' at 'statusCode' failed to satisfy constraint: Member must "
-                                 "satisfy regular expression pattern: [1-5]\\d\\d"));
+        const std::optional<uint32_t> status = ParseStatusCode(*code);
+        if (!status) {
+          context.Problem(value, kKind, StatusCodeProblem(*code));
           continue;
         }
-        if ((*code)[0] == '1') {
-          context.Problem(value, kKind, "A status of 1xx cannot end an exchange.");
-          continue;
-        }
-        response.set_status_code(static_cast<uint32_t>(std::stoi(*code)));
+        response.set_status_code(*status);
         context.Applied(value, kKind);
       } else if (member == "responseParameters") {
         if (!context.IsSmallObject(value, kKind)) continue;

@@ -2,29 +2,26 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "control/common/strings.h"
 #include "control/compile/stage_binding.h"
 #include "control/import/expression.h"
 #include "control/import/integration_uri.h"
+#include "control/import/mapping.h"
 #include "control/import/placeholder.h"
 #include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 #include "lib/text/host_port.h"
-#include "re2/re2.h"
 
 namespace postern {
 namespace {
 
 namespace v1 = snapshot::v1;
 
-constexpr size_t kMaxTemplateBytes = 300 * 1024;
 constexpr int64_t kMinTimeoutMs = 50;
 constexpr int64_t kMaxTimeoutMs = 900000;
-constexpr size_t kMaxPatternBytes = 4096;
 constexpr size_t kMaxUriBytes = 4096;
 constexpr size_t kMaxFunctionBytes = 400;
 
@@ -44,20 +41,13 @@ std::string ToUpper(std::string_view text) {
   return upper;
 }
 
-// Headers that make AWS_PROXY answer 500 when a mapping has one for its target (rest-api.md 6.8).
-bool IsForbiddenForFunctions(std::string_view header) {
-  for (const std::string_view forbidden :
-       {"Authorization", "Connection", "Expect", "Proxy-Authenticate", "TE", "Content-Length",
-        "Transfer-Encoding", "x-amzn-trace-id", "X-Amzn-Apigateway-Api-Id"}) {
-    if (EqualsIgnoreCase(header, forbidden)) return true;
-  }
-  return false;
-}
-
 class IntegrationImporter {
  public:
   IntegrationImporter(ImportContext& context, const MethodScope& scope, v1::Method& method)
-      : context_(context), scope_(scope), method_(method) {}
+      : context_(context),
+        scope_(scope),
+        method_(method),
+        mapping_(context, scope.path, method, integration_) {}
 
   void Import(Node node) {
     node_ = context_.Resolve(node);
@@ -82,10 +72,10 @@ class IntegrationImporter {
     for (const Node member : node_.children()) {
       context_.Settle(member, "rest of an integration that is not executed");
     }
-    if (unavailable_.empty()) {
+    if (mapping_.unavailable().empty()) {
       *method_.mutable_integration() = std::move(integration_);
     } else {
-      method_.set_unavailable_reason(unavailable_);
+      method_.set_unavailable_reason(mapping_.unavailable());
     }
   }
 
@@ -96,9 +86,8 @@ class IntegrationImporter {
   }
   bool mock() const { return integration_.type() == v1::INTEGRATION_TYPE_MOCK; }
 
-  void Unavailable(Node node, std::string_view kind, std::string reason) {
-    if (unavailable_.empty()) unavailable_ = reason;
-    context_.Unavailable(node, kind, Concat(reason, " The method answers 500."));
+  void Unavailable(Node node, std::string_view kind, std::string_view reason) {
+    mapping_.Unavailable(node, kind, reason);
   }
 
   // Sorts the members out. False if there is no knowing what kind of integration it is.
@@ -211,9 +200,7 @@ class IntegrationImporter {
       integration_.set_credentials_arn(context_.Text(credentials_, "credentials").value_or(""));
     }
     ReadPassthrough();
-    ReadContentHandling(content_handling_, [this](v1::ContentHandling handling) {
-      integration_.set_content_handling(handling);
-    });
+    integration_.set_content_handling(mapping_.ImportContentHandling(content_handling_));
     if (transfer_mode_) {
       const std::string mode =
           ToUpper(context_.Text(transfer_mode_, "responseTransferMode").value_or(""));
@@ -274,28 +261,6 @@ class IntegrationImporter {
     }
   }
 
-  template <typename Set>
-  void ReadContentHandling(Node node, const Set& set) {
-    if (!node || node.is_null()) return;
-    const std::optional<std::string> text = context_.Text(node, "contentHandling");
-    if (!text) return;
-    v1::ContentHandling handling = v1::CONTENT_HANDLING_NONE;
-    if (EqualsIgnoreCase(*text, "CONVERT_TO_TEXT")) {
-      handling = v1::CONTENT_HANDLING_CONVERT_TO_TEXT;
-    } else if (EqualsIgnoreCase(*text, "CONVERT_TO_BINARY")) {
-      handling = v1::CONTENT_HANDLING_CONVERT_TO_BINARY;
-    } else {
-      context_.Problem(node, "contentHandling", "It must be CONVERT_TO_TEXT or CONVERT_TO_BINARY.");
-      return;
-    }
-    if (proxy()) {
-      context_.Describes(node, "contentHandling of a proxy");
-      return;
-    }
-    set(handling);
-    context_.Applied(node, "contentHandling");
-  }
-
   // Properties that a type has no use for.
   void Unused(std::initializer_list<Node> nodes, std::string_view of) {
     for (const Node node : nodes) {
@@ -337,29 +302,27 @@ class IntegrationImporter {
   void ImportMock() {
     integration_.mutable_mock();
     Unused({uri_, http_method_, connection_type_, connection_id_, tls_config_, subtype_}, "a mock");
-    ImportRequestParameters();
-    ImportTemplates(request_templates_, /*request=*/true,
-                    *integration_.mutable_request_templates());
-    ImportResponses();
+    mapping_.ImportRequestParameters(request_parameters_);
+    mapping_.ImportRequestTemplates(request_templates_);
+    mapping_.ImportResponses(responses_);
   }
 
   void ImportHttp() {
     const bool any_template = request_templates_ || responses_;
     ImportHttpMethod();
     ImportHttpTarget();
-    ImportRequestParameters();
+    mapping_.ImportRequestParameters(request_parameters_);
     CheckPlaceholders();
     Unused({subtype_}, "an HTTP backend");
     if (integration_.type() == v1::INTEGRATION_TYPE_HTTP_PROXY) {
       UnusedMapping(request_templates_, "templates");
       UnusedResponses();
     } else if (any_template) {
-      ImportTemplates(request_templates_, /*request=*/true,
-                      *integration_.mutable_request_templates());
-      ImportResponses();
+      mapping_.ImportRequestTemplates(request_templates_);
+      mapping_.ImportResponses(responses_);
     }
     if (integration_.type() == v1::INTEGRATION_TYPE_HTTP && integration_.responses().empty() &&
-        unavailable_.empty()) {
+        mapping_.unavailable().empty()) {
       context_.Noted(node_, "integration",
                      "It has no responses, so that every request is answered 500, as by API "
                      "Gateway.");
@@ -534,7 +497,7 @@ class IntegrationImporter {
                   "Integrations with AWS services are not supported by this version.");
       return;
     }
-    ImportRequestParameters();
+    mapping_.ImportRequestParameters(request_parameters_);
     NoteCredentials();
     if (!uri_) {
       context_.Problem(node_, "integration",
@@ -640,10 +603,9 @@ class IntegrationImporter {
       context_.Applied(uri_, "uri");
     }
     NoteCredentials();
-    ImportRequestParameters();
-    ImportTemplates(request_templates_, /*request=*/true,
-                    *integration_.mutable_request_templates());
-    ImportResponses();
+    mapping_.ImportRequestParameters(request_parameters_);
+    mapping_.ImportRequestTemplates(request_templates_);
+    mapping_.ImportResponses(responses_);
   }
 
   void NoteUnknownVariables(std::string_view text) {
@@ -656,324 +618,11 @@ class IntegrationImporter {
     });
   }
 
-  void ImportRequestParameters() {
-    if (!request_parameters_ || !context_.IsSmallObject(request_parameters_, "requestParameters")) {
-      return;
-    }
-    for (const Node value : request_parameters_.children()) ImportRequestParameter(value);
-  }
-
-  void ImportRequestParameter(Node node) {
-    constexpr std::string_view kKind = "requestParameters";
-    const std::string_view key = node.key();
-    if (!node.is_string()) {
-      // The warning of API Gateway, word for word (management-and-import.md 3.6).
-      context_.Dropped(
-          node, kKind,
-          Concat("Invalid format for 'requestParameters'. Expected type string for "
-                 "property '",
-                 key, "' of resource '", scope_.path, "' and method '", method_.http_method(),
-                 "' but got '", node.is_scalar() ? node.text() : NodeKindName(node.kind()), "'"));
-      return;
-    }
-    if (key.starts_with("append:") || key.starts_with("overwrite:") || key.starts_with("remove:") ||
-        node.text().starts_with('$')) {
-      Unavailable(node, kKind, "Parameter mapping of HTTP APIs is not supported by this version.");
-      return;
-    }
-    absl::StatusOr<v1::RequestMapping> mapping = ParseRequestTarget(key);
-    if (!mapping.ok()) {
-      context_.Problem(node, kKind, Message(mapping.status()));
-      return;
-    }
-    const std::string text = context_.ReplaceAwsVariables(node.text());
-    absl::StatusOr<v1::ValueSource> source = ParseRequestExpression(text);
-    if (!source.ok()) {
-      context_.Problem(node, kKind, Message(source.status()));
-      return;
-    }
-    if (source->has_request_body() && !context_.capabilities().body_mapping) {
-      Unavailable(node, kKind,
-                  "Mapping from the body of a request is not supported by this "
-                  "version.");
-      return;
-    }
-    if (integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY) {
-      if (mapping->target() == v1::RequestMapping::TARGET_HEADER &&
-          IsForbiddenForFunctions(mapping->name())) {
-        context_.Noted(node, kKind,
-                       Concat("The header ", mapping->name(),
-                              " cannot be mapped: requests for which there is a value are "
-                              "answered 500, as by API Gateway."));
-      } else {
-        context_.Ignored(node, kKind,
-                         "A proxy event has all parameters; a mapping changes nothing, as in API "
-                         "Gateway.");
-      }
-    } else if (!Declare(node, *source)) {
-      context_.Applied(node, kKind);
-    }
-    const bool header = mapping->target() == v1::RequestMapping::TARGET_HEADER;
-    if (header && !mapped_headers_.insert(AsciiToLower(mapping->name())).second) {
-      context_.Problem(node, kKind, Concat("The header ", mapping->name(), " is mapped twice."));
-      return;
-    }
-    *mapping->mutable_source() = *std::move(source);
-    *integration_.add_request_parameters() = *std::move(mapping);
-  }
-
-  // A parameter must be declared on the method before it is mapped (rest-api.md 6.2). Declares it,
-  // if it is not, and returns whether it did.
-  bool Declare(Node node, const v1::ValueSource& source) {
-    if (!source.has_request()) return false;
-    const v1::RequestValue& value = source.request();
-    const v1::ParameterLocation location =
-        value.location() == v1::RequestValue::LOCATION_PATH ? v1::PARAMETER_LOCATION_PATH
-        : value.location() == v1::RequestValue::LOCATION_QUERYSTRING
-            ? v1::PARAMETER_LOCATION_QUERYSTRING
-            : v1::PARAMETER_LOCATION_HEADER;
-    for (const v1::RequestParameter& parameter : method_.request_parameters()) {
-      if (parameter.location() == location && parameter.name() == value.name()) return false;
-    }
-    if (location == v1::PARAMETER_LOCATION_PATH) {
-      context_.Noted(node, "requestParameters",
-                     Concat("The path has no {", value.name(), "}, so nothing is mapped."));
-      return true;
-    }
-    v1::RequestParameter& parameter = *method_.add_request_parameters();
-    parameter.set_location(location);
-    parameter.set_name(value.name());
-    context_.Approximated(node, "requestParameters",
-                          "The parameter is not declared on the method, which API Gateway would "
-                          "ask for; it is taken as declared.");
-    return true;
-  }
-
-  void ImportTemplates(Node templates, bool request,
-                       google::protobuf::RepeatedPtrField<v1::Template>& out) {
-    if (!templates) return;
-    if (!context_.IsSmallObject(templates, templates.key())) return;
-    if (templates.size() == 0) context_.Applied(templates, templates.key());
-    for (const Node node : templates.children()) {
-      if (node.is_null()) {
-        context_.Ignored(node, templates.key(), "A template that is null is none.");
-        continue;
-      }
-      const std::optional<std::string> body = TemplateText(node, templates.key());
-      if (!body) continue;
-      if (node.key().empty() || node.key().size() > kMaxNameBytes ||
-          std::any_of(out.begin(), out.end(), [&node](const v1::Template& other) {
-            return EqualsIgnoreCase(other.content_type(), node.key());
-          })) {
-        context_.Problem(node, templates.key(),
-                         "Its name must be a content type, and none that another template has.");
-        continue;
-      }
-      v1::Template result;
-      result.set_content_type(std::string(node.key()));
-      result.set_body(*body);
-      result.set_form(ClassifyTemplate(*body));
-      if (mock() && !request && result.form() == v1::Template::FORM_PAYLOAD) {
-        // A mock's response has the payload {} (rest-api.md 7.9).
-        result.set_body("{}");
-        result.set_form(v1::Template::FORM_LITERAL);
-      }
-      const bool payload_of_mock = mock() && result.form() == v1::Template::FORM_PAYLOAD;
-      if (!context_.capabilities().templates &&
-          (result.form() == v1::Template::FORM_VTL || payload_of_mock)) {
-        Unavailable(node, templates.key(),
-                    "Mapping templates in the template language are not executed by this version; "
-                    "only constant ones, and those that pass the payload on.");
-        continue;
-      }
-      if (result.form() == v1::Template::FORM_PAYLOAD) {
-        context_.Approximated(node, templates.key(),
-                              "The payload is passed on as it is: an empty one stays empty, and "
-                              "JSON is not written anew.");
-      } else if (mock() && request && result.form() == v1::Template::FORM_LITERAL) {
-        if (const std::optional<int> status = ParseMockStatusCode(*body)) {
-          result.set_mock_status_code(*status);
-          context_.Applied(node, templates.key());
-        } else {
-          context_.Noted(node, templates.key(),
-                         "Unable to parse statusCode. It should be an integer that is defined in "
-                         "the request template. Requests are answered 500, as by API Gateway.");
-        }
-      } else {
-        context_.Applied(node, templates.key());
-      }
-      *out.Add() = std::move(result);
-    }
-  }
-
-  // The text of a template. `${AWS::Region}` is no variable of a template, so nothing is replaced.
-  std::optional<std::string> TemplateText(Node node, std::string_view kind) {
-    if (!node.is_string()) {
-      context_.Problem(node, kind,
-                       Concat("A template is a string, not ", NodeKindName(node.kind()),
-                              "; put quotes around it."));
-      return std::nullopt;
-    }
-    if (node.text().size() > kMaxTemplateBytes) {
-      context_.Problem(node, kind, "A mapping template has at most 300 KB.");
-      return std::nullopt;
-    }
-    return std::string(node.text());
-  }
-
-  void ImportResponses() {
-    if (!responses_ || !context_.IsSmallObject(responses_, "responses")) return;
-    if (responses_.size() == 0) context_.Applied(responses_, "responses");
-    for (const Node response : responses_.children()) {
-      if (context_.IsObject(response, "integration response")) ImportResponse(response);
-    }
-  }
-
-  void ImportResponse(Node node) {
-    v1::IntegrationResponse response;
-    if (node.key() != "default") {
-      response.set_selection_pattern(std::string(node.key()));
-      CheckPattern(node);
-    }
-    Node status;
-    Node parameters;
-    Node templates;
-    Node content_handling;
-    for (const Node value : node.children()) {
-      const std::string_view name = value.key();
-      if (name == "statusCode") {
-        status = value;
-      } else if (name == "responseParameters") {
-        parameters = value;
-      } else if (name == "responseTemplates") {
-        templates = value;
-      } else if (name == "contentHandling") {
-        content_handling = value;
-      } else {
-        context_.Unknown(
-            value, {"statusCode", "responseParameters", "responseTemplates", "contentHandling"});
-      }
-    }
-    if (!status) {
-      context_.Problem(node, "integration response", "It needs a statusCode.");
-      return;
-    }
-    const std::optional<std::string> code = context_.Text(status, "statusCode");
-    if (!code) return;
-    if (code->size() != 3 || (*code)[0] < '1' || (*code)[0] > '5' || !IsDigit((*code)[1]) ||
-        !IsDigit((*code)[2])) {
-      context_.Problem(status, "statusCode",
-                       Concat("Value '", *code,
-                              "' at 'statusCode' failed to satisfy constraint: Member must satisfy "
-                              "regular expression pattern: [1-5]\\d\\d"));
-      return;
-    }
-    if ((*code)[0] == '1') {
-      context_.Problem(status, "statusCode", "A status of 1xx cannot end an exchange.");
-      return;
-    }
-    response.set_status_code(static_cast<uint32_t>(std::stoi(*code)));
-    v1::MethodResponse* declared = nullptr;
-    for (v1::MethodResponse& candidate : *method_.mutable_responses()) {
-      if (candidate.status_code() == response.status_code()) declared = &candidate;
-    }
-    if (declared == nullptr) {
-      context_.Noted(status, "statusCode",
-                     Concat("The method declares no response ", *code,
-                            "; where this one is chosen, API Gateway answers 500, and so does "
-                            "Postern. Add it to the responses of the operation."));
-    } else {
-      context_.Applied(status, "statusCode");
-    }
-    if (parameters && context_.IsSmallObject(parameters, "responseParameters")) {
-      if (parameters.size() == 0) context_.Applied(parameters, "responseParameters");
-      for (const Node value : parameters.children()) {
-        ImportResponseParameter(value, declared, response);
-      }
-    }
-    ImportTemplates(templates, /*request=*/false, *response.mutable_templates());
-    ReadContentHandling(content_handling, [&response](v1::ContentHandling handling) {
-      response.set_content_handling(handling);
-    });
-    *integration_.add_responses() = std::move(response);
-  }
-
-  void CheckPattern(Node node) {
-    const std::string_view pattern = node.key();
-    RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(1 << 20);
-    if (pattern.size() > kMaxPatternBytes) {
-      context_.Problem(node, "selection pattern", "It is longer than 4096 characters.");
-      return;
-    }
-    const RE2 regex(re2::StringPiece(pattern.data(), pattern.size()), options);
-    if (!regex.ok()) {
-      Unavailable(node, "selection pattern",
-                  Concat("The pattern cannot be used: ", regex.error(),
-                         ". Look-around, back references and possessive quantifiers of Java are "
-                         "not supported."));
-    }
-  }
-
-  void ImportResponseParameter(Node node, v1::MethodResponse* declared,
-                               v1::IntegrationResponse& response) {
-    constexpr std::string_view kKind = "responseParameters";
-    const absl::StatusOr<std::string> header = ParseResponseTarget(node.key());
-    if (!header.ok()) {
-      context_.Problem(node, kKind, Message(header.status()));
-      return;
-    }
-    if (!node.is_string()) {
-      context_.Dropped(node, kKind,
-                       Concat("Invalid format for 'responseParameters'. Expected type string for "
-                              "property '",
-                              node.key(), "' of resource '", scope_.path, "' and method '",
-                              method_.http_method(), "' but got '",
-                              node.is_scalar() ? node.text() : NodeKindName(node.kind()), "'"));
-      return;
-    }
-    absl::StatusOr<v1::ValueSource> source =
-        ParseResponseExpression(context_.ReplaceAwsVariables(node.text()));
-    if (!source.ok()) {
-      context_.Problem(node, kKind, Message(source.status()));
-      return;
-    }
-    if (!source->response_body().empty() && !context_.capabilities().body_mapping) {
-      Unavailable(node, kKind,
-                  "Mapping from parts of a response body is not supported by this version.");
-      return;
-    }
-    const bool known =
-        declared == nullptr ||
-        std::any_of(declared->headers().begin(), declared->headers().end(),
-                    [&header](const std::string& name) { return EqualsIgnoreCase(name, *header); });
-    if (known) {
-      context_.Applied(node, kKind);
-    } else {
-      declared->add_headers(*header);
-      context_.Approximated(node, kKind,
-                            "The header is not declared on the response of the method, which API "
-                            "Gateway would ask for; it is taken as declared.");
-    }
-    for (const v1::ResponseMapping& other : response.parameters()) {
-      if (EqualsIgnoreCase(other.header(), *header)) {
-        context_.Problem(node, kKind, Concat("The header ", *header, " is mapped twice."));
-        return;
-      }
-    }
-    v1::ResponseMapping& mapping = *response.add_parameters();
-    mapping.set_header(*header);
-    *mapping.mutable_source() = *std::move(source);
-  }
-
   ImportContext& context_;
   const MethodScope& scope_;
   v1::Method& method_;
   v1::Integration integration_;
-  std::string unavailable_;
-
-  std::set<std::string> mapped_headers_;  // in lower case
+  MappingImporter mapping_;  // into integration_
 
   Node node_;
   Node uri_;

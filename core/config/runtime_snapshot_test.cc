@@ -55,6 +55,36 @@ TEST(RuntimeSnapshotTest, SoundSnapshotIsBuilt) {
   EXPECT_EQ(runtime.functions().size(), 1u);
 }
 
+// rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
+TEST(RuntimeSnapshotTest, DetailedMetricsByMethodSettings) {
+  const auto detailed = [](TestSnapshot& snapshot) {
+    const auto built = Build(snapshot);
+    std::vector<bool> routes;
+    if (built.snapshot == nullptr) return routes;
+    for (const Route* route : built.snapshot->routes()) routes.push_back(route->detailed_metrics);
+    return routes;
+  };
+  const auto add = [](TestSnapshot& snapshot, std::string_view path, std::string_view method,
+                      bool enabled) {
+    auto* settings = snapshot.stage()->add_method_settings();
+    settings->set_resource_path(std::string(path));
+    settings->set_http_method(std::string(method));
+    settings->set_metrics_enabled(enabled);
+  };
+  TestSnapshot none;
+  EXPECT_EQ(detailed(none), (std::vector<bool>{false, false, false}));
+  TestSnapshot all;
+  add(all, "*", "*", true);
+  EXPECT_EQ(detailed(all), (std::vector<bool>{true, true, true}));
+  TestSnapshot some;
+  const auto built = Build(some);
+  ASSERT_NE(built.snapshot, nullptr);
+  const MethodFacts& first = *built.snapshot->routes()[0]->facts;
+  add(some, "*", "*", true);
+  add(some, first.resource_path, first.method, false);
+  EXPECT_EQ(detailed(some), (std::vector<bool>{false, true, true}));
+}
+
 TEST(RuntimeSnapshotTest, RequestsFindTheirRoutes) {
   TestSnapshot snapshot;
   const auto built = Build(snapshot);

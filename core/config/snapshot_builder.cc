@@ -841,6 +841,11 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     env.resolved_functions.emplace(binding.function(), binding.resolved());
   }
 
+  std::map<std::pair<std::string_view, std::string_view>, const v1::MethodSettings*> settings;
+  for (const v1::MethodSettings& one : stage_message.method_settings()) {
+    settings[{one.resource_path(), one.http_method()}] = &one;
+  }
+
   const Deployment& deployment = *parsed.runtime;
   variant->routes.reserve(deployment.methods.size());
   variant->integrations.reserve(deployment.methods.size());
@@ -851,6 +856,10 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     route.id = static_cast<uint32_t>(out_->routes_.size());
     route.facts = &deployment.methods[number++];
     route.integration = variant->integrations.back().get();
+    // rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
+    auto entry = settings.find({resource.path(), method.http_method()});
+    if (entry == settings.end()) entry = settings.find({"*", "*"});
+    route.detailed_metrics = entry != settings.end() && entry->second->metrics_enabled();
     out_->routes_.push_back(&route);
   });
   return variant;

@@ -45,6 +45,7 @@ struct Route {
   const MethodFacts* facts = nullptr;
   const Integration* integration = nullptr;  ///< never null
   const ChainPlan* chain = nullptr;          ///< null: no filters
+  bool detailed_metrics = false;             ///< times of its own (rest-api.md §13.2, §13.8)
 };
 
 struct Api;

@@ -48,14 +48,14 @@ class Cluster::NameWatch {
   void LookUp() {
     cluster_->stats()->dns_lookups.Add();
     lookup_ = cluster_->env_.resolver->Resolve(
-        config_->host, cluster_->config().dns.families,
-        [this](absl::StatusOr<HostAnswer> answer) { Answered(std::move(answer)); });
+        config_->host, cluster_->config().dns.family,
+        [this](const absl::StatusOr<DnsAnswer>& answer) { Answered(answer); });
   }
 
   void Stop() { timer_.Cancel(); }
 
  private:
-  void Answered(absl::StatusOr<HostAnswer> answer) {
+  void Answered(const absl::StatusOr<DnsAnswer>& answer) {
     const DnsConfig& dns = cluster_->config().dns;
     uint32_t again_ms = dns.negative_ttl_ms;
     const bool good = answer.ok() && !answer->addresses.empty();
@@ -63,7 +63,7 @@ class Cluster::NameWatch {
     if (good) {
       again_ms =
           std::clamp(answer->ttl_ms, dns.min_ttl_ms, std::max(dns.min_ttl_ms, dns.max_ttl_ms));
-      changed = Take(std::move(answer->addresses));
+      changed = Take(answer->addresses);
     } else {
       cluster_->stats()->dns_failures.Add();
     }
@@ -196,6 +196,8 @@ void Cluster::Rebuild() {
           &settings_, static_cast<PoolLimits*>(this), want.address,
           config_->tls.server_name.empty() ? *want.host : config_->tls.server_name,
           shared_->HealthOf(want.key));
+      endpoint->checked = config_->health_check.enabled;
+      if (draining_) endpoint->pool.Drain();
       if (config_->health_check.enabled && !draining_) {
         endpoint->probe = std::make_unique<HealthProbe>(
             &settings_, want.address, endpoint->pool.server_name(), endpoint->health_record(),
@@ -276,7 +278,7 @@ void Cluster::UpdateHealthGauges() {
   size_t unhealthy = 0;
   size_t ejected = 0;
   for (const auto& endpoint : endpoints_) {
-    unhealthy += endpoint->health->healthy() ? 0 : 1;
+    unhealthy += endpoint->checked && !endpoint->health->healthy() ? 1 : 0;
     ejected += endpoint->health->Ejected(now) ? 1 : 0;
   }
   ShowGauges(endpoints_.size(), unhealthy, ejected);
@@ -408,7 +410,7 @@ ClusterStatus Cluster::Status() const {
       status.endpoints.push_back({.address = endpoint->address().ToString(),
                                   .host = endpoint->pool.server_name(),
                                   .weight = endpoint->weight,
-                                  .healthy = endpoint->health->healthy(),
+                                  .healthy = !endpoint->checked || endpoint->health->healthy(),
                                   .ejected = endpoint->health->Ejected(now),
                                   .draining = endpoint->draining || draining_,
                                   .active = endpoint->active,

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/http/codec.h"
+#include "core/net/dns.h"
 
 namespace postern {
 
@@ -93,13 +93,11 @@ struct EjectionConfig {
   bool operator==(const EjectionConfig&) const = default;
 };
 
-enum class AddressFamilies : uint8_t { kAny, kIpv4, kIpv6 };
-
 struct DnsConfig {
   uint32_t min_ttl_ms = 1000;
   uint32_t max_ttl_ms = 300000;
   uint32_t negative_ttl_ms = 1000;
-  AddressFamilies families = AddressFamilies::kAny;
+  DnsFamily family = DnsFamily::kAny;
 
   bool operator==(const DnsConfig&) const = default;
 };

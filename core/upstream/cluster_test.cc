@@ -81,6 +81,26 @@ TEST_F(ClusterTest, LastEndpointIsUsedEvenIfEjected) {
   EXPECT_EQ(bad.requests, 4);
 }
 
+TEST_F(ClusterTest, ChecksThatAreSwitchedOffCountNoMore) {
+  FakeUpstream bad(&f.dispatcher, [](Peer* peer, const Request& request) {
+    peer->Answer("", request.target() == "/health" ? 503 : 200);
+  });
+  FakeUpstream good(&f.dispatcher, Ok);
+  ClusterConfig config;
+  config.endpoints = {bad.endpoint(), good.endpoint()};
+  config.health_check.enabled = true;
+  config.health_check.path = "/health";
+  config.health_check.unhealthy_threshold = 1;
+  Cluster* cluster = f.Single(config);
+  ASSERT_TRUE(f.Until([&] { return cluster->stats()->endpoints_unhealthy.value() == 1; }));
+  config.health_check.enabled = false;
+  cluster = f.Single(config);
+  EXPECT_EQ(cluster->stats()->endpoints_unhealthy.value(), 0);
+  bad.requests = 0;
+  for (int i = 0; i < 4; ++i) Get(cluster);
+  EXPECT_EQ(bad.requests, 2);
+}
+
 // cluster.proto, PassiveEjection.count_server_errors.
 TEST_F(ClusterTest, ServerErrorsCountWhereAsked) {
   for (bool count : {false, true}) {
@@ -183,7 +203,8 @@ TEST_F(ClusterTest, WorkersShareChecks) {
   f.Run(520);
   EXPECT_GE(checks, 8);
   EXPECT_LE(checks, 13);
-  EXPECT_EQ(set->at(0).shared->Totals().health_checks, static_cast<uint64_t>(checks));
+  // One may be under way.
+  EXPECT_NEAR(static_cast<double>(set->at(0).shared->Totals().health_checks), checks, 1);
 }
 
 // cluster.proto, DnsSettings.
@@ -313,6 +334,47 @@ TEST_F(ClusterTest, PinnedRequestsGoWhereTheyAreTold) {
     ASSERT_TRUE(f.Until([&] { return exchange.done(); }));
   }
   EXPECT_EQ(b.requests, 4);
+}
+
+// Issue point 2: IPv4, IPv6, Unix sockets; names by the worker's own DNS.
+TEST_F(ClusterTest, RealResolverAndIpv6) {
+  const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    ::close(fd);
+    GTEST_SKIP() << "no IPv6 here";
+  }
+  ASSERT_EQ(::listen(fd, 8), 0);
+  socklen_t size = sizeof(address);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  Resolver dns(&f.dispatcher);
+  DnsHostResolver resolver(&dns);
+  ClusterManager manager({.net = &f.net, .resolver = &resolver, .worker = 0});
+  ClusterConfig config;
+  config.name = "v6";
+  config.endpoints = {
+      {.host = "localhost", .port = ntohs(address.sin6_port), .unix_path = "", .weight = 1}};
+  config.dns.family = DnsFamily::kIpv6;
+  auto set = ClusterSet::Build({config}, 1, nullptr);
+  manager.Activate(set);
+  {
+    TestExchange get(manager.Get({set.get(), 0}));
+    get.Start();
+    int peer = -1;
+    ASSERT_TRUE(f.Until([&] {
+      if (peer < 0) peer = ::accept(fd, nullptr, nullptr);
+      return peer >= 0 || get.done();
+    }));
+    ASSERT_FALSE(get.done()) << get.detail;
+    const std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    EXPECT_EQ(::write(peer, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+    ASSERT_TRUE(f.Until([&] { return get.done(); }));
+    EXPECT_EQ(get.status, 204) << get.detail;
+    ::close(peer);
+  }
+  ::close(fd);
 }
 
 // Bounds hold over all workers, and a worker without a connection may have one (CircuitConfig).

@@ -60,7 +60,7 @@ ClientSession* ConnectionPool::Find(Wish wish) {
   if (ClientSession* session = lists_[kPartial].Front(); session != nullptr) return session;
   if (wish.fresh) return nullptr;
   while (ClientSession* session = lists_[kIdle].Front()) {
-    if (!wish.checked || !session->reused() || session->LooksAlive()) return session;
+    if (!wish.checked || session->LooksAlive()) return session;
     CloseIdleOne(session);
   }
   return nullptr;
@@ -139,8 +139,7 @@ void ConnectionPool::Serve() {
     if (session == nullptr) session = lists_[kIdle].Front();
     if (session == nullptr) break;
     // One that has just ended an exchange is as good as new.
-    if (waiters_.Front()->fresh_ && session->list == kIdle && session->reused() &&
-        session->idle_since_ms != now) {
+    if (waiters_.Front()->fresh_ && session->list == kIdle && session->idle_since_ms != now) {
       break;
     }
     PoolWaiter* waiter = waiters_.PopFront();

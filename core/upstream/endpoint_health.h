@@ -21,8 +21,7 @@ class EndpointHealth {
 
   const std::string& key() const { return key_; }
 
-  /// May be given requests: neither found unhealthy nor ejected.
-  bool Usable(uint64_t now_ms) const { return healthy() && !Ejected(now_ms); }
+  /// As active checks found it; true before the first ones.
   bool healthy() const { return !unhealthy_.load(std::memory_order_relaxed); }
   bool Ejected(uint64_t now_ms) const {
     return now_ms < ejected_until_.load(std::memory_order_relaxed);

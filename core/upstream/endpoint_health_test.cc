@@ -15,7 +15,7 @@ TEST(EndpointHealthTest, ActiveChecksFlapOnlyAtThresholds) {
   config.unhealthy_threshold = 3;
   config.healthy_threshold = 2;
   EndpointHealth health("a");
-  EXPECT_TRUE(health.Usable(0));
+  EXPECT_TRUE(health.healthy());
   EXPECT_FALSE(health.RecordCheck(config, false));
   EXPECT_FALSE(health.RecordCheck(config, false));
   EXPECT_FALSE(health.RecordCheck(config, true));  // the row is broken
@@ -24,7 +24,6 @@ TEST(EndpointHealthTest, ActiveChecksFlapOnlyAtThresholds) {
   EXPECT_TRUE(health.healthy());
   EXPECT_TRUE(health.RecordCheck(config, false));
   EXPECT_FALSE(health.healthy());
-  EXPECT_FALSE(health.Usable(0));
   EXPECT_FALSE(health.RecordCheck(config, true));
   EXPECT_FALSE(health.RecordCheck(config, false));
   EXPECT_FALSE(health.RecordCheck(config, true));

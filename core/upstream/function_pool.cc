@@ -44,14 +44,14 @@ bool FunctionPool::Choose(Cluster* cluster, Address* address) {
   const size_t count = cluster->endpoint_count();
   bool any_usable = false;
   for (size_t i = 0; i < count; ++i) {
-    any_usable = any_usable || cluster->endpoint(i)->health->Usable(now);
+    any_usable = any_usable || cluster->endpoint(i)->Usable(now);
   }
   const Endpoint* best = nullptr;
   uint32_t best_in_use = 0;
   const size_t start = count > 1 ? cluster->random()->Below(static_cast<uint32_t>(count)) : 0;
   for (size_t i = 0; i < count; ++i) {
     const Endpoint* endpoint = cluster->endpoint((start + i) % count);
-    if (any_usable && !endpoint->health->Usable(now)) continue;
+    if (any_usable && !endpoint->Usable(now)) continue;
     const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& other) {
       return other.address == endpoint->address();
     });

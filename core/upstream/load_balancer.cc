@@ -6,7 +6,7 @@ namespace postern {
 namespace {
 
 bool Usable(const LbEntry* entry, uint64_t now_ms, const LbEntry* avoid, bool any) {
-  return entry != avoid && (any || entry->health->Usable(now_ms));
+  return entry != avoid && (any || entry->Usable(now_ms));
 }
 
 // Less busy, measured by weight: a.active / a.weight < b.active / b.weight.

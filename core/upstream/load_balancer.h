@@ -32,6 +32,12 @@ struct LbEntry {
   uint32_t active = 0;  ///< requests of this worker that are under way or wait for a connection
   int64_t current = 0;  ///< the balancer's own
   const EndpointHealth* health = nullptr;
+  bool checked = false;  ///< active checks are on: only then what they found counts
+
+  /// May be given requests: neither found unhealthy nor ejected.
+  bool Usable(uint64_t now_ms) const {
+    return (!checked || health->healthy()) && !health->Ejected(now_ms);
+  }
 };
 
 /// Chooses among the endpoints of one cluster on one worker. Not thread-safe.

@@ -17,6 +17,7 @@ struct Pool {
       entries.push_back(std::make_unique<LbEntry>());
       entries.back()->weight = weight;
       entries.back()->health = healths.back().get();
+      entries.back()->checked = true;
       pointers.push_back(entries.back().get());
     }
   }

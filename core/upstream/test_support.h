@@ -334,22 +334,21 @@ class FakeResolver final : public HostResolver {
   explicit FakeResolver(Dispatcher* dispatcher) : dispatcher_(dispatcher) {}
 
   void Set(const std::string& host, std::vector<std::string> ips, uint32_t ttl_ms = 1000) {
-    HostAnswer answer;
+    DnsAnswer answer;
     for (const std::string& ip : ips) answer.addresses.push_back(*Address::ParseIp(ip, 0));
     answer.ttl_ms = ttl_ms;
     answers[host] = answer;
   }
   void Fail(const std::string& host) { answers[host] = absl::NotFoundError("NXDOMAIN"); }
 
-  std::unique_ptr<Lookup> Resolve(std::string_view host, AddressFamilies,
-                                  Callback callback) override {
+  std::unique_ptr<Lookup> Resolve(std::string_view host, DnsFamily, Callback callback) override {
     ++lookups;
     auto lookup = std::make_unique<FakeLookup>(this, std::string(host), std::move(callback));
     lookup->timer.Start(delay_ms);
     return lookup;
   }
 
-  std::map<std::string, absl::StatusOr<HostAnswer>> answers;
+  std::map<std::string, absl::StatusOr<DnsAnswer>> answers;
   uint32_t delay_ms = 1;
   int lookups = 0;
 

@@ -314,12 +314,14 @@ TEST_F(UpstreamRequestTest, MalformedAnswers) {
   const char* const kAnswers[] = {
       "HTTP/1.1 2x0 OK\r\n\r\n",
       "garbage\r\n\r\n",
+      "HTTP/1.1 200 O",  // and then the end
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
       "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
   };
   for (const char* answer : kAnswers) {
-    FakeUpstream server(&f.dispatcher, [&](Peer* peer, const Request&) { peer->Send(answer); });
+    FakeUpstream server(&f.dispatcher,
+                        [&](Peer* peer, const Request&) { peer->SendAndClose(answer); });
     Cluster* cluster = f.Single(Config(server));
     TestExchange exchange(cluster);
     exchange.Start();
@@ -373,8 +375,7 @@ TEST_F(UpstreamRequestTest, TruncatedAnswersAreBrokenOff) {
 }
 
 TEST_F(UpstreamRequestTest, LostBeforeTheHead) {
-  FakeUpstream server(&f.dispatcher,
-                      [](Peer* peer, const Request&) { peer->SendAndClose("HTTP/1.1 200 O"); });
+  FakeUpstream server(&f.dispatcher, [](Peer* peer, const Request&) { peer->Close(); });
   Cluster* cluster = f.Single(Config(server));
   TestExchange get(cluster);
   get.Start();

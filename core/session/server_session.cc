@@ -98,6 +98,7 @@ void ServerSession::MakeCodec(bool http2) {
   } else {
     codec_ = std::make_unique<Http1ServerCodec>(connection_.get(), events, &settings_->http1);
   }
+  if (draining_) codec_->Drain();
 }
 
 void ServerSession::OnConnected() {
@@ -164,10 +165,7 @@ RequestReceiver* ServerSession::OnNewStream(ServerStream* stream) {
   const bool used_up = settings_->max_requests != 0 && requests_ >= settings_->max_requests;
   const bool old = settings_->max_connection_age_ms != 0 &&
                    env_->dispatcher->NowMs() - born_ >= settings_->max_connection_age_ms;
-  if ((used_up || old) && !draining_) {
-    draining_ = true;
-    codec_->Drain();
-  }
+  if ((used_up || old) && !draining_) BeginDrain();
   RequestReceiver* receiver = host_->NewStream(this, stream);
   if (receiver != nullptr) env_->metrics->streams_open.Add(1);
   return receiver;
@@ -230,20 +228,22 @@ void ServerSession::OnWritable() {
 }
 
 void ServerSession::Drain() {
-  const bool first = !draining_;
-  draining_ = true;
   if (ended_) return;
-  if (codec_ == nullptr) {
-    connection_->Close();
-    End();
-    return;
+  if (!draining_) {
+    BeginDrain();
+  } else if (codec_ != nullptr) {
+    codec_->Drain();
   }
-  codec_->Drain();
   AfterCodec();
-  if (!ended_ && first && codec_->active_streams() == 0 && !is_http2_) {
-    since_ = env_->dispatcher->NowMs();
-    timer_.Start(settings_->drain_idle_ms);
-  }
+}
+
+// Without a codec nobody knows what the client will ask, or has asked already: it is waited for like
+// a request on an idle connection.
+void ServerSession::BeginDrain() {
+  draining_ = true;
+  if (codec_ != nullptr) codec_->Drain();
+  since_ = env_->dispatcher->NowMs();
+  timer_.Start(settings_->drain_idle_ms);
 }
 
 void ServerSession::Abort() {
@@ -254,7 +254,8 @@ void ServerSession::Abort() {
 
 void ServerSession::ArmTimer() {
   const bool handshake = !connection_->connected() || proxy_pending_;
-  timer_.Start(handshake ? settings_->handshake_timeout_ms
+  timer_.Start(handshake        ? settings_->handshake_timeout_ms
+               : draining_      ? settings_->drain_idle_ms
                : requests_ == 0 ? settings_->header_timeout_ms
                                 : settings_->idle_timeout_ms);
 }
@@ -286,21 +287,29 @@ void ServerSession::OnTimer() {
   }
   if (connection_->closing()) return;
   if (codec_ != nullptr && codec_->active_streams() > 0) {
-    timer_.Start(settings_->idle_timeout_ms);
+    if (draining_) codec_->Drain();  // the second step, where nobody else takes it
+    timer_.Start(draining_ ? settings_->drain_idle_ms : settings_->idle_timeout_ms);
     return;
   }
   uint64_t limit = settings_->idle_timeout_ms;
   std::string_view what = "idle";
-  if (head_waiting_ || codec_ == nullptr || requests_ == 0) {
+  if (head_waiting_) {
     limit = settings_->header_timeout_ms;
     what = "head";
   } else if (draining_) {
     limit = settings_->drain_idle_ms;
     what = "drain";
+  } else if (codec_ == nullptr || requests_ == 0) {
+    limit = settings_->header_timeout_ms;
+    what = "head";
   }
   const uint64_t waited = now - since_;
   if (waited < limit) {
     timer_.Start(limit - waited);
+    return;
+  }
+  if (what != "head" && !connection_->LooksAlive()) {
+    timer_.Start(1);  // a request has come since the loop last looked
     return;
   }
   if (is_http2_ && codec_ != nullptr) {

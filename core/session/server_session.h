@@ -125,6 +125,7 @@ class ServerSession final : public Deferred,
   bool ChooseCodec(std::string_view* data);
   void MakeCodec(bool http2);
   void AfterCodec();
+  void BeginDrain();
   void OnTimer();
   void ArmTimer();
   void End();

@@ -169,9 +169,16 @@ class Postern:
 
     def rss_kib(self):
         """Resident memory."""
+        return self._status_kib("VmRSS:")
+
+    def peak_rss_kib(self):
+        """The most memory that was ever resident."""
+        return self._status_kib("VmHWM:")
+
+    def _status_kib(self, field):
         with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
             for line in status:
-                if line.startswith("VmRSS:"):
+                if line.startswith(field):
                     return int(line.split()[1])
         raise AssertionError("the program has ended")
 
@@ -337,7 +344,8 @@ class TestCase(unittest.TestCase):
 
     def _end_server(self, server):
         server.stop()
-        wrong = [e for e in server.errors if isinstance(e, (http1.ProtocolError, AssertionError))]
+        wrong = [e for e in server.errors
+                 if isinstance(e, (http1.ProtocolError, AssertionError, TypeError))]
         self.assertEqual(wrong, [], "at " + server.address)
 
     def _end(self, gateway):

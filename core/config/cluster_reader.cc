@@ -101,10 +101,10 @@ void ReadDns(const v1::DnsSettings& message, const Field& field, DnsConfig* out)
   }
   switch (message.family()) {
     case v1::DnsSettings::FAMILY_IPV4:
-      out->families = AddressFamilies::kIpv4;
+      out->family = DnsFamily::kIpv4;
       break;
     case v1::DnsSettings::FAMILY_IPV6:
-      out->families = AddressFamilies::kIpv6;
+      out->family = DnsFamily::kIpv6;
       break;
     default:
       break;

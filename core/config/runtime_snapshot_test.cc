@@ -81,7 +81,7 @@ TEST(RuntimeSnapshotTest, DetailedMetricsByMethodSettings) {
   ASSERT_NE(built.snapshot, nullptr);
   const MethodFacts& first = *built.snapshot->routes()[0]->facts;
   add(some, "*", "*", true);
-  add(some, first.resource_path, first.method, false);
+  add(some, first.resource_path, first.method(), false);
   EXPECT_EQ(detailed(some), (std::vector<bool>{false, true, true}));
 }
 
@@ -95,7 +95,7 @@ TEST(RuntimeSnapshotTest, RequestsFindTheirRoutes) {
         built.snapshot->router().Match(request.head, {}, &request.context, &request.arena);
     if (match.route == nullptr) return std::string(InfoOf(match.refusal).name);
     return std::string(match.route->integration->type_name()) + " " +
-           match.route->facts->resource_path;
+           std::string(match.route->facts->resource_path);
   };
   EXPECT_EQ(where("GET", "/pets", "localhost:8080"), "MOCK /pets");
   EXPECT_EQ(where("PATCH", "/pets/7", "localhost"), "HTTP_PROXY /pets/{id}");
@@ -543,7 +543,8 @@ TEST(RuntimeSnapshotTest, UnavailableMethodKeepsItsPlace) {
   snapshot.method(1)->set_unavailable_reason("templates");
   const auto built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_EQ(built.snapshot->routes()[0]->facts->resource_path, "/pets");
+  EXPECT_EQ(built.snapshot->routes()[1]->facts->resource_path, "/pets");
+  EXPECT_EQ(built.snapshot->routes()[1]->facts->method(), "GET");
 }
 
 TEST(RuntimeSnapshotTest, UnboundEndpointsAnswer500_RestApi6_5) {
@@ -553,8 +554,8 @@ TEST(RuntimeSnapshotTest, UnboundEndpointsAnswer500_RestApi6_5) {
   snapshot.stage()->mutable_functions(0)->clear_target();
   const auto built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_EQ(built.snapshot->routes()[1]->integration->type_name(), "HTTP_PROXY");
-  EXPECT_EQ(built.snapshot->routes()[2]->integration->type_name(), "AWS_PROXY");
+  EXPECT_EQ(built.snapshot->routes()[0]->integration->type_name(), "AWS_PROXY");
+  EXPECT_EQ(built.snapshot->routes()[2]->integration->type_name(), "HTTP_PROXY");
 }
 
 TEST(RuntimeSnapshotTest, CanaryHasItsOwnVariantAndVariables_RestApi13_4) {
@@ -667,7 +668,7 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   EXPECT_TRUE(config.health_check.enabled);
   EXPECT_EQ(config.health_check.path, "/health");
   EXPECT_TRUE(config.ejection.enabled);
-  EXPECT_EQ(config.dns.families, AddressFamilies::kIpv4);
+  EXPECT_EQ(config.dns.family, DnsFamily::kIpv4);
   EXPECT_NE(config.signing.signer, nullptr);
   EXPECT_NE(config.tls.context, nullptr);
   // With the same settings the next snapshot keeps context and signer, and so its connections.

@@ -263,6 +263,8 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   auto runtime = std::make_shared<Deployment>();
   runtime->digest = stored.digest();
   RouteTree::Builder tree;
+  std::vector<std::pair<const v1::Resource*, const v1::Method*>> methods;
+  std::vector<MethodFacts> facts;  // of `methods`
   std::set<std::string> ids;
   std::set<std::string> paths;
   for (int i = 0; i < deployment.resources_size(); ++i) {
@@ -296,18 +298,19 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
         continue;
       }
       declared |= bit;
-      const absl::Status added =
-          tree.Add(*path, bit, static_cast<uint32_t>(runtime->methods.size()));
+      const absl::Status added = tree.Add(*path, bit, static_cast<uint32_t>(methods.size()));
       if (!added.ok()) {
         item.Problem("path", std::string(added.message()));
         continue;
       }
-      MethodFacts& facts = runtime->methods.emplace_back();
-      facts.resource_id = resource.id();
-      facts.resource_path = resource.path();
-      facts.method = method.http_method();
-      facts.operation_name = method.operation_name();
-      for (std::string_view name : path->VariableNames()) facts.variables.emplace_back(name);
+      methods.emplace_back(&resource, &method);
+      MethodFacts& made = facts.emplace_back();
+      made.resource_id = runtime->text.Intern(resource.id());
+      made.resource_path = runtime->text.Intern(resource.path());
+      made.operation_name = runtime->text.Intern(method.operation_name());
+      made.variables = runtime->text.InternList(path->VariableNames());
+      made.variable_count = static_cast<uint32_t>(path->VariableNames().size());
+      made.declared = bit;
     }
   }
   if (deployment.has_default_route()) field.Problem("default_route", "is for HTTP APIs");
@@ -333,7 +336,13 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   std::vector<ReplySpec> replies;
   CheckGatewayResponses(deployment, field, &replies);
 
-  runtime->tree = tree.Build();
+  std::vector<uint32_t> numbers;
+  runtime->tree = tree.Build(&numbers);
+  runtime->methods.reserve(numbers.size());
+  for (const uint32_t number : numbers) {
+    parsed->methods.push_back(methods[number]);
+    runtime->methods.push_back(facts[number]);
+  }
   runtime->replies = std::make_unique<const ApiReplies>(std::move(replies));
   runtime->binary_media_types = BinaryMediaTypes(std::vector<std::string>(
       deployment.binary_media_types().begin(), deployment.binary_media_types().end()));
@@ -849,19 +858,20 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
   const Deployment& deployment = *parsed.runtime;
   variant->routes.reserve(deployment.methods.size());
   variant->integrations.reserve(deployment.methods.size());
-  size_t number = 0;
-  ForEachMethod(parsed.message, [&](const v1::Resource& resource, const v1::Method& method) {
+  for (size_t i = 0; i < parsed.methods.size(); ++i) {
+    const v1::Resource& resource = *parsed.methods[i].first;
+    const v1::Method& method = *parsed.methods[i].second;
     variant->integrations.push_back(MakeIntegration(method, resource.path(), env));
     Route& route = variant->routes.emplace_back();
     route.id = static_cast<uint32_t>(out_->routes_.size());
-    route.facts = &deployment.methods[number++];
+    route.facts = &deployment.methods[i];
     route.integration = variant->integrations.back().get();
     // rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
     auto entry = settings.find({resource.path(), method.http_method()});
     if (entry == settings.end()) entry = settings.find({"*", "*"});
     route.detailed_metrics = entry != settings.end() && entry->second->metrics_enabled();
     out_->routes_.push_back(&route);
-  });
+  }
   return variant;
 }
 

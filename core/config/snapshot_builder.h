@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/config/common_reader.h"
@@ -28,6 +29,8 @@ class SnapshotBuilder {
   /// A deployment that was parsed and found sound.
   struct Parsed {
     snapshot::v1::Deployment message;
+    /// Its methods, as the runtime's tree numbers them.
+    std::vector<std::pair<const snapshot::v1::Resource*, const snapshot::v1::Method*>> methods;
     std::shared_ptr<const Deployment> runtime;
     int api = -1;        // an Api of a stage that points here
     bool used = false;

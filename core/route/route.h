@@ -10,6 +10,7 @@
 #include "core/integration/integration.h"
 #include "core/reply/api_replies.h"
 #include "core/route/route_tree.h"
+#include "core/route/text_pool.h"
 #include "lib/text/media_type.h"
 
 /// What a request is routed to. Everything here is made when a snapshot is built, immutable from
@@ -20,31 +21,38 @@ namespace postern {
 class AccessLogFormat;  // core/observe
 class ChainPlan;        // core/filter
 
-/// What a deployment says of one method on one resource; the same in every stage.
-struct MethodFacts {
-  std::string resource_id;
-  std::string resource_path;   ///< template, "/pets/{id}"
-  std::string method;          ///< as declared: "GET", "ANY", …
-  std::string operation_name;
-  std::vector<std::string> variables;  ///< of the template, in order
+/// What a deployment says of one method on one resource; the same in every stage. The texts lie in
+/// Deployment::text. One cache line.
+struct alignas(64) MethodFacts {
+  std::string_view resource_id;
+  std::string_view resource_path;  ///< template, "/pets/{id}"
+  std::string_view operation_name;
+  const std::string_view* variables = nullptr;  ///< of the template, in order
+  uint32_t variable_count = 0;
+  MethodMask declared = 0;
+
+  /// As declared: "GET", "ANY", …
+  std::string_view method() const { return MethodBitName(declared); }
 };
+static_assert(sizeof(MethodFacts) == 64);
 
 /// A deployment, shared by all stages and canaries that point at it.
 struct Deployment {
   std::string digest;
-  RouteTree tree;                    ///< its route numbers index `methods` and Variant::routes
+  RouteTree tree;  ///< its route numbers index `methods` and Variant::routes
   std::vector<MethodFacts> methods;
+  TextPool text;
   std::unique_ptr<const ApiReplies> replies;
   BinaryMediaTypes binary_media_types;
   bool execute_api_endpoint_disabled = false;
 };
 
 /// One method in one stage: where a request ends up.
-struct Route {
-  uint32_t id = 0;  ///< dense number within the snapshot, for tables that a worker keeps beside it
+struct alignas(32) Route {
   const MethodFacts* facts = nullptr;
   const Integration* integration = nullptr;  ///< never null
   const ChainPlan* chain = nullptr;          ///< null: no filters
+  uint32_t id = 0;  ///< dense number within the snapshot, for tables that a worker keeps beside it
   bool detailed_metrics = false;             ///< times of its own (rest-api.md §13.2, §13.8)
 };
 

@@ -11,6 +11,16 @@
 namespace postern {
 namespace {
 
+uint32_t Count(MethodMask methods) {
+  return static_cast<uint32_t>(std::popcount(static_cast<unsigned>(methods)));
+}
+
+/// The route of a method among those of `methods`, which has the method or ANY. They begin at `first`.
+uint32_t RouteAt(uint32_t first, MethodMask methods, MethodMask method) {
+  const MethodMask bit = (methods & method) != 0 ? method : kAnyMethodBit;
+  return first + Count(methods & static_cast<MethodMask>(bit - 1));
+}
+
 /// The first segment of `rest`, which does not start with a slash.
 std::string_view FirstSegment(std::string_view rest) { return rest.substr(0, rest.find('/')); }
 
@@ -41,6 +51,29 @@ MethodMask ParseMethodBit(std::string_view text) {
   return text == "ANY" ? kAnyMethodBit : MethodBit(ParseMethod(text));
 }
 
+std::string_view MethodBitName(MethodMask bit) {
+  switch (bit) {
+    case 0x01:
+      return "GET";
+    case 0x02:
+      return "POST";
+    case 0x04:
+      return "PUT";
+    case 0x08:
+      return "DELETE";
+    case 0x10:
+      return "PATCH";
+    case 0x20:
+      return "HEAD";
+    case 0x40:
+      return "OPTIONS";
+    case kAnyMethodBit:
+      return "ANY";
+    default:
+      return {};
+  }
+}
+
 // What is left of the path is everything behind the slash that ends the node's own label; null data
 // means that nothing is left, which differs from an empty segment.
 struct RouteTree::Search {
@@ -49,17 +82,10 @@ struct RouteTree::Search {
   Match* match;
 };
 
-uint32_t RouteTree::RouteAt(const Node& node, MethodMask method) const {
-  const MethodMask bit = (node.methods & method) != 0 ? method : kAnyMethodBit;
-  return routes_[node.first_route +
-                 static_cast<uint32_t>(std::popcount(
-                     static_cast<unsigned>(node.methods & static_cast<MethodMask>(bit - 1))))];
-}
-
 bool RouteTree::LabelMatches(const Node& node, std::string_view rest) const {
   const size_t size = node.label_size;
   return rest.size() >= size && (rest.size() == size || rest[size] == '/') &&
-         std::memcmp(rest.data(), labels_.data() + node.label, size) == 0;
+         std::memcmp(rest.data(), Label(node).data(), size) == 0;
 }
 
 uint32_t RouteTree::StaticChild(uint32_t parent, std::string_view rest) const {
@@ -87,7 +113,7 @@ bool RouteTree::Descend(uint32_t index, std::string_view rest, Search* search) c
   ++match.nodes_entered;
   if (rest.data() == nullptr) {
     if ((node.methods & search->wanted) == 0) return false;
-    match.route = RouteAt(node, search->method);
+    match.route = RouteAt(node.first_route, node.methods, search->method);
     return true;
   }
   const uint32_t child = StaticChild(index, rest);
@@ -97,7 +123,14 @@ bool RouteTree::Descend(uint32_t index, std::string_view rest, Search* search) c
         rest.size() == size ? std::string_view{} : rest.substr(size + 1);
     if (Descend(child, below, search)) return true;
   }
-  if (node.variable != kNone && (nodes_[node.variable].subtree & search->wanted) != 0) {
+  if (node.variable == kLeaf) {
+    // One segment, not empty, and nothing behind it.
+    if ((node.leaf & search->wanted) != 0 && !rest.empty() && rest.find('/') == rest.npos) {
+      match.values[match.value_count++] = {rest.data(), rest.size()};
+      match.route = RouteAt(node.first_route + Count(node.methods), node.leaf, search->method);
+      return true;
+    }
+  } else if (node.variable != kNone && (nodes_[node.variable].subtree & search->wanted) != 0) {
     const std::string_view segment = FirstSegment(rest);
     if (!segment.empty()) {
       const uint32_t count = match.value_count;
@@ -108,10 +141,10 @@ bool RouteTree::Descend(uint32_t index, std::string_view rest, Search* search) c
       match.value_count = count;
     }
   }
-  if (node.greedy != kNone && (nodes_[node.greedy].methods & search->wanted) != 0) {
-    ++match.nodes_entered;
+  if ((node.greedy & search->wanted) != 0) {
     match.values[match.value_count++] = {rest.data(), rest.size()};
-    match.route = RouteAt(nodes_[node.greedy], search->method);
+    match.route = RouteAt(node.first_route + Count(node.methods) + Count(node.leaf), node.greedy,
+                          search->method);
     return true;
   }
   return false;
@@ -130,7 +163,7 @@ bool RouteTree::Find(std::string_view path, MethodMask method, Match* match) con
 
 size_t RouteTree::memory() const {
   return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(Slot) +
-         routes_.capacity() * sizeof(uint32_t) + labels_.capacity();
+         labels_.capacity();
 }
 
 // A node before compression: one segment each.
@@ -145,7 +178,7 @@ struct RouteTree::Builder::Draft {
 RouteTree::Builder::Builder() : drafts_(1) {}
 RouteTree::Builder::~Builder() = default;
 
-absl::Status RouteTree::Builder::Add(const PathTemplate& path, MethodMask method, uint32_t route) {
+absl::Status RouteTree::Builder::Add(const PathTemplate& path, MethodMask method, uint32_t number) {
   size_t variables = 0;
   for (const PathPart& part : path.parts()) {
     variables += part.kind != PathPart::Kind::kStatic;
@@ -190,23 +223,38 @@ absl::Status RouteTree::Builder::Add(const PathTemplate& path, MethodMask method
     return absl::AlreadyExistsError("another resource of the same shape has this method");
   }
   draft.methods |= method;
-  draft.routes[static_cast<size_t>(std::countr_zero(method))] = route;
+  draft.routes[static_cast<size_t>(std::countr_zero(method))] = number;
   return absl::OkStatus();
 }
 
-void RouteTree::Builder::Flatten(uint32_t index, uint32_t to, RouteTree* tree) const {
+bool RouteTree::Builder::IsLeaf(uint32_t draft) const {
+  return drafts_[draft].statics.empty() && drafts_[draft].variable == kNone &&
+         drafts_[draft].greedy == kNone;
+}
+
+MethodMask RouteTree::Builder::AddRoutes(uint32_t index) {
+  const Draft& draft = drafts_[index];
+  for (size_t bit = 0; bit < draft.routes.size(); ++bit) {
+    if ((draft.methods >> bit & 1) != 0) numbers_.push_back(draft.routes[bit]);
+  }
+  return draft.methods;
+}
+
+void RouteTree::Builder::Flatten(uint32_t index, uint32_t to, RouteTree* tree) {
   const Draft& draft = drafts_[index];
   const auto fresh = [tree, to] {
     const auto at = static_cast<uint32_t>(tree->nodes_.size());
-    tree->nodes_.push_back({0, 0, 0, to, 0, kNone, kNone, kNone, 0, 0});
+    tree->nodes_.emplace_back().parent = to;
     return at;
   };
-  tree->nodes_[to].methods = draft.methods;
-  tree->nodes_[to].first_route = static_cast<uint32_t>(tree->routes_.size());
-  for (size_t bit = 0; bit < draft.routes.size(); ++bit) {
-    if ((draft.methods >> bit & 1) != 0) tree->routes_.push_back(draft.routes[bit]);
+  tree->nodes_[to].first_route = static_cast<uint32_t>(numbers_.size());
+  MethodMask subtree = tree->nodes_[to].methods = AddRoutes(index);
+  const bool leaf = draft.variable != kNone && IsLeaf(draft.variable);
+  if (leaf) {
+    tree->nodes_[to].variable = kLeaf;
+    subtree |= tree->nodes_[to].leaf = AddRoutes(draft.variable);
   }
-  MethodMask subtree = draft.methods;
+  if (draft.greedy != kNone) subtree |= tree->nodes_[to].greedy = AddRoutes(draft.greedy);
   for (const auto& [segment, first] : draft.statics) {
     std::string label = segment;
     uint32_t child = first;
@@ -219,50 +267,50 @@ void RouteTree::Builder::Flatten(uint32_t index, uint32_t to, RouteTree* tree) c
       label += next_segment;
       child = next;
     }
-    const uint32_t node = fresh();
-    tree->nodes_[node].label = static_cast<uint32_t>(tree->labels_.size());
-    tree->nodes_[node].label_size = static_cast<uint16_t>(label.size());
-    tree->nodes_[node].first_size = static_cast<uint16_t>(segment.size());
-    tree->labels_ += label;
-    tree->nodes_[to].only_static = draft.statics.size() == 1 ? node : kHashed;
-    Flatten(child, node, tree);
-    subtree |= tree->nodes_[node].subtree;
+    const uint32_t at = fresh();
+    Node& node = tree->nodes_[at];
+    node.label_size = static_cast<uint16_t>(label.size());
+    node.first_size = static_cast<uint16_t>(segment.size());
+    if (label.size() <= kInlineLabel) {
+      std::memcpy(node.text, label.data(), label.size());
+    } else {
+      node.label = static_cast<uint32_t>(tree->labels_.size());
+      tree->labels_ += label;
+    }
+    tree->nodes_[to].only_static = draft.statics.size() == 1 ? at : kHashed;
+    Flatten(child, at, tree);
+    subtree |= tree->nodes_[at].subtree;
   }
-  if (draft.variable != kNone) {
-    const uint32_t node = fresh();
-    tree->nodes_[to].variable = node;
-    Flatten(draft.variable, node, tree);
-    subtree |= tree->nodes_[node].subtree;
-  }
-  if (draft.greedy != kNone) {
-    const uint32_t node = fresh();
-    tree->nodes_[to].greedy = node;
-    Flatten(draft.greedy, node, tree);
-    subtree |= tree->nodes_[node].subtree;
+  if (draft.variable != kNone && !leaf) {
+    const uint32_t at = fresh();
+    tree->nodes_[to].variable = at;
+    Flatten(draft.variable, at, tree);
+    subtree |= tree->nodes_[at].subtree;
   }
   tree->nodes_[to].subtree = subtree;
 }
 
-RouteTree RouteTree::Builder::Build() {
+RouteTree RouteTree::Builder::Build(std::vector<uint32_t>* numbers) {
+  numbers_.clear();
   RouteTree tree;
-  tree.nodes_.push_back({0, 0, 0, kNone, 0, kNone, kNone, kNone, 0, 0});
+  tree.nodes_.emplace_back();
   Flatten(0, 0, &tree);
+  *numbers = numbers_;
   tree.nodes_.shrink_to_fit();
   tree.labels_.shrink_to_fit();
-  tree.routes_.shrink_to_fit();
   size_t hashed = 0;
   for (const Node& node : tree.nodes_) {
     hashed += node.parent != kNone && tree.nodes_[node.parent].only_static == kHashed &&
               node.label_size != 0;
   }
   if (hashed == 0) return tree;
-  tree.slots_.resize(std::bit_ceil(hashed * 2));
+  tree.slots_.resize(std::bit_ceil(hashed + hashed / 2));
   tree.slot_mask_ = tree.slots_.size() - 1;
   for (uint32_t i = 1; i < tree.nodes_.size(); ++i) {
     const Node& node = tree.nodes_[i];
     if (node.label_size == 0 || tree.nodes_[node.parent].only_static != kHashed) continue;
     const uint64_t hash =
-        HashText(std::string_view(tree.labels_).substr(node.label, node.first_size), node.parent);
+        HashText(tree.Label(node).substr(0, node.first_size), node.parent);
     size_t at = hash & tree.slot_mask_;
     while (tree.slots_[at].node != kNone) at = (at + 1) & tree.slot_mask_;
     tree.slots_[at] = {static_cast<uint32_t>(hash >> 32), i};

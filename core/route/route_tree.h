@@ -23,6 +23,8 @@ MethodMask MethodBit(Method method);
 inline constexpr MethodMask kAnyMethodBit = 0x80;
 /// "GET", …, "ANY"; zero for other text.
 MethodMask ParseMethodBit(std::string_view text);
+/// The inverse, of one bit; empty for anything else.
+std::string_view MethodBitName(MethodMask bit);
 
 /// The resources of one deployment as a compressed trie over path segments: it finds the route of a
 /// path and method (rest-api.md §3). Immutable and shared by all threads once built.
@@ -40,7 +42,7 @@ class RouteTree {
   static constexpr size_t kMaxSegments = 128;
 
   struct Match {
-    uint32_t route;         ///< the number given to Builder::Add
+    uint32_t route;         ///< as the tree numbers them, see Builder::Build
     uint32_t value_count;   ///< variables of its template
     uint32_t nodes_entered; ///< how much work it was
     /// Values of the variables in the order of the template, as sent; views into the path. Left
@@ -67,20 +69,27 @@ class RouteTree {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
-
-  struct Node {
-    uint32_t label;        // offset of the static text that leads here, "a/b" for a chain
-    uint16_t label_size;
-    uint16_t first_size;   // of the label's first segment
-    uint32_t parent;       // guards hash lookups
-    uint32_t first_route;  // in routes_, one for each bit of `methods`, in the order of bits
-    uint32_t variable;     // child `{x}`, or kNone
-    uint32_t greedy;       // child `{x+}`, or kNone
-    uint32_t only_static;  // the only static child, kNone, or kHashed
-    MethodMask methods;    // of the resource that ends here
-    MethodMask subtree;    // of this and everything below
-  };
   static constexpr uint32_t kHashed = UINT32_MAX - 1;
+  static constexpr uint32_t kLeaf = UINT32_MAX - 2;
+  static constexpr size_t kInlineLabel = 32;
+
+  // One cache line, with all that a match needs of it, so that a large tree costs one miss a node.
+  // `{x+}` never has children, and `{x}` often has none: their methods stand in the parent.
+  struct alignas(64) Node {
+    uint32_t parent = kNone;       // guards hash lookups
+    uint32_t first_route = 0;      // one for each bit of `methods`, then of `leaf`, then of `greedy`
+    uint32_t variable = kNone;     // child `{x}`, kLeaf, or kNone
+    uint32_t only_static = kNone;  // the only static child, kNone, or kHashed
+    uint32_t label = 0;            // offset of a label that is longer than kInlineLabel
+    uint16_t label_size = 0;       // static text that leads here, "a/b" for a chain
+    uint16_t first_size = 0;       // of the label's first segment
+    MethodMask methods = 0;        // of the resource that ends here
+    MethodMask leaf = 0;           // of a child `{x}` without children
+    MethodMask greedy = 0;         // of a child `{x+}`
+    MethodMask subtree = 0;        // of this and everything below
+    char text[kInlineLabel];
+  };
+  static_assert(sizeof(Node) == 64);
 
   struct Slot {
     uint32_t tag;
@@ -88,14 +97,16 @@ class RouteTree {
   };
 
   struct Search;
-  bool Descend(uint32_t node, std::string_view rest, Search* search) const;
-  uint32_t StaticChild(uint32_t node, std::string_view rest) const;
+  bool Descend(uint32_t index, std::string_view rest, Search* search) const;
+  uint32_t StaticChild(uint32_t parent, std::string_view rest) const;
+  std::string_view Label(const Node& node) const {
+    return {node.label_size <= kInlineLabel ? node.text : labels_.data() + node.label,
+            node.label_size};
+  }
   bool LabelMatches(const Node& node, std::string_view rest) const;
-  uint32_t RouteAt(const Node& node, MethodMask method) const;
 
   std::vector<Node> nodes_;  // the root first
   std::vector<Slot> slots_;  // static children of nodes that have several
-  std::vector<uint32_t> routes_;
   std::string labels_;
   size_t slot_mask_ = 0;
 };
@@ -108,18 +119,24 @@ class RouteTree::Builder {
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
-  /// Adds method `method` (one bit) of the resource `path` as route number `route`. Fails with
+  /// Adds method `method` (one bit) of the resource `path`, known to the caller by `number`. Fails with
   /// AlreadyExists if a resource of this shape has the method already (`/{a}` and `/{b}` have the
   /// same shape), with InvalidArgument beyond the limits above.
-  absl::Status Add(const PathTemplate& path, MethodMask method, uint32_t route);
+  absl::Status Add(const PathTemplate& path, MethodMask method, uint32_t number);
 
-  RouteTree Build();
+  /// The tree. It numbers its routes itself, from 0, those of neighbouring resources together, so that
+  /// a match is an index into whatever the caller keeps in the same order: `numbers[route]` is the
+  /// number given to Add().
+  RouteTree Build(std::vector<uint32_t>* numbers);
 
  private:
   struct Draft;
-  void Flatten(uint32_t draft, uint32_t node, RouteTree* tree) const;
+  bool IsLeaf(uint32_t draft) const;
+  MethodMask AddRoutes(uint32_t draft);
+  void Flatten(uint32_t draft, uint32_t node, RouteTree* tree);
 
   std::vector<Draft> drafts_;
+  std::vector<uint32_t> numbers_;
 };
 
 }  // namespace postern

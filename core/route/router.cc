@@ -306,11 +306,12 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
     return Refuse(ResponseType::kIncompleteSignature, &variant, context);
   }
 
+  // Both by the same number, so that neither waits for the other.
   const Route& route = variant.routes[match.route];
-  const MethodFacts& facts = *route.facts;
+  const MethodFacts& facts = deployment.methods[match.route];
   context->resource_id = facts.resource_id;
   context->resource_path = facts.resource_path;
-  context->route_method = facts.method;
+  context->route_method = facts.method();
   context->operation_name = facts.operation_name;
   if (match.value_count != 0) {
     auto* params = arena->NewArray<NameValue>(match.value_count);

@@ -56,7 +56,8 @@ class RouterTest : public testing::Test {
     Route(method, target, authority, headers);
     if (match_.route == nullptr) return std::string(InfoOf(match_.refusal).name);
     EXPECT_EQ(match_.refusal, ResponseType::kNone);
-    return match_.route->facts->method + " " + match_.route->facts->resource_path;
+    return std::string(match_.route->facts->method()) + " " +
+           std::string(match_.route->facts->resource_path);
   }
 
   std::string Param(std::string_view name) {

@@ -27,23 +27,24 @@ inline std::shared_ptr<Deployment> MakeTestDeployment(const TestResources& resou
                                                       std::vector<ReplySpec> replies = {}) {
   auto deployment = std::make_shared<Deployment>();
   RouteTree::Builder builder;
-  for (const auto& [path, methods] : resources) {
+  std::vector<MethodFacts> methods;
+  for (const auto& [path, names] : resources) {
     const PathTemplate parsed = *PathTemplate::Parse(path);
-    for (const std::string& method : methods) {
-      MethodFacts& facts = deployment->methods.emplace_back();
-      facts.resource_id = "r" + std::to_string(deployment->methods.size());
-      facts.resource_path = path;
-      facts.method = method;
-      for (std::string_view name : parsed.VariableNames()) facts.variables.emplace_back(name);
-      if (!builder
-               .Add(parsed, ParseMethodBit(method),
-                    static_cast<uint32_t>(deployment->methods.size() - 1))
-               .ok()) {
+    for (const std::string& name : names) {
+      MethodFacts& facts = methods.emplace_back();
+      facts.resource_id = deployment->text.Intern("r" + std::to_string(methods.size()));
+      facts.resource_path = deployment->text.Intern(path);
+      facts.declared = ParseMethodBit(name);
+      facts.variables = deployment->text.InternList(parsed.VariableNames());
+      facts.variable_count = static_cast<uint32_t>(parsed.VariableNames().size());
+      if (!builder.Add(parsed, facts.declared, static_cast<uint32_t>(methods.size() - 1)).ok()) {
         std::abort();
       }
     }
   }
-  deployment->tree = builder.Build();
+  std::vector<uint32_t> numbers;
+  deployment->tree = builder.Build(&numbers);
+  for (uint32_t number : numbers) deployment->methods.push_back(methods[number]);
   deployment->replies = std::make_unique<const ApiReplies>(std::move(replies));
   return deployment;
 }
@@ -55,8 +56,10 @@ inline std::unique_ptr<Variant> MakeTestVariant(std::shared_ptr<const Deployment
   variant->deployment_id = deployment_id;
   variant->integrations.push_back(std::make_unique<NoIntegration>());
   for (const MethodFacts& facts : deployment->methods) {
-    variant->routes.push_back({static_cast<uint32_t>(variant->routes.size()), &facts,
-                               variant->integrations.front().get(), nullptr});
+    Route& route = variant->routes.emplace_back();
+    route.id = static_cast<uint32_t>(variant->routes.size() - 1);
+    route.facts = &facts;
+    route.integration = variant->integrations.front().get();
   }
   variant->deployment = std::move(deployment);
   return variant;

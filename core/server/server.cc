@@ -12,6 +12,7 @@
 #include "core/server/cpu_count.h"
 #include "core/server/listener_spec.h"
 #include "lib/text/char_sink.h"
+#include "lib/text/concat.h"
 #include "lib/text/json_writer.h"
 
 namespace postern {
@@ -453,8 +454,8 @@ std::string Server::ConfigJson() const {
           json.PlainKey("routes");
           json.BeginArray();
           for (const Route& route : variant->routes) {
-            json.String(route.facts->method + " " + route.facts->resource_path + " " +
-                        std::string(route.integration->type_name()));
+            json.String(Concat(route.facts->method(), " ", route.facts->resource_path, " ",
+                               route.integration->type_name()));
           }
           json.EndArray();
           json.EndObject();

@@ -26,7 +26,7 @@ absl::StatusOr<std::shared_ptr<const ServingSnapshot>> MakeServingSnapshot(
       for (const Route& route : variant->routes) {
         serving->route_metrics[route.id] =
             metrics->Route(stage->api->id, stage->name, route.facts->resource_path,
-                           route.facts->method, route.detailed_metrics);
+                           route.facts->method(), route.detailed_metrics);
       }
     }
   }

@@ -15,13 +15,14 @@
 namespace postern {
 namespace {
 
-/// Paths of three segments, as an API of that many routes has them; every tenth has a greedy one.
+/// Paths of three segments below four services, so that trees of all sizes have the same shape and only
+/// their breadth differs; every tenth has a greedy variable.
 TestResources MakeResources(int routes) {
   TestResources resources;
   for (int i = 0; i < routes; ++i) {
     resources.emplace_back(i % 10 == 9
-                               ? Concat("/service", i / 20, "/files", i, "/{proxy+}")
-                               : Concat("/service", i / 20, "/resource", i, "/{id}"),
+                               ? Concat("/service", i % 4, "/files", i, "/{proxy+}")
+                               : Concat("/service", i % 4, "/resource", i, "/{id}"),
                            std::vector<std::string>{i % 3 == 0 ? "ANY" : "GET"});
   }
   return resources;
@@ -33,8 +34,8 @@ struct Targets {
   explicit Targets(int routes) {
     std::vector<std::string> shuffled;
     for (int i = 0; i < routes; ++i) {
-      shuffled.push_back(i % 10 == 9 ? Concat("/service", i / 20, "/files", i, "/a/b/c.txt")
-                                     : Concat("/service", i / 20, "/resource", i, "/4711"));
+      shuffled.push_back(i % 10 == 9 ? Concat("/service", i % 4, "/files", i, "/a/b/c.txt")
+                                     : Concat("/service", i % 4, "/resource", i, "/4711"));
     }
     std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(1));
     for (const std::string& target : shuffled) text += target;

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tools/postern/paths.h"
 
 namespace postern {
 namespace {
@@ -146,7 +147,7 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
     if (options.access_log_file.empty()) {
       compile.access_log->set_standard_output(true);
     } else {
-      compile.access_log->set_file(options.access_log_file);
+      compile.access_log->set_file(AbsolutePath(options.access_log_file));
     }
   }
   absl::StatusOr<snapshot::v1::Snapshot> snapshot = CompileSnapshot(inputs, compile);

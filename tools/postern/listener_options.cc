@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/net/address.h"
+#include "tools/postern/paths.h"
 
 namespace postern {
 namespace {
@@ -102,12 +103,12 @@ absl::StatusOr<std::vector<snapshot::v1::Listener>> ListenerOptions::ToListeners
       auto* settings = listener.mutable_tls();
       for (size_t i = 0; i < tls_certs.size(); ++i) {
         auto* identity = settings->add_identities();
-        identity->mutable_certificate_chain()->set_file(tls_certs[i]);
-        identity->mutable_private_key()->set_file(tls_keys[i]);
+        identity->mutable_certificate_chain()->set_file(AbsolutePath(tls_certs[i]));
+        identity->mutable_private_key()->set_file(AbsolutePath(tls_keys[i]));
       }
       if (!client_ca.empty()) {
         auto* verification = settings->mutable_client_verification();
-        verification->mutable_truststore()->set_file(client_ca);
+        verification->mutable_truststore()->set_file(AbsolutePath(client_ca));
         if (client_auth == "optional") {
           verification->set_mode(snapshot::v1::ClientVerification::MODE_OPTIONAL);
         } else if (client_auth.empty() || client_auth == "require") {

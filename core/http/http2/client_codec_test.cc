@@ -160,6 +160,24 @@ TEST(ClientRequests, WrongLengthIsBrokenOff) {
   EXPECT_EQ(f.codec.active_streams(), 0u);
 }
 
+TEST(ClientRequests, HeadThatCannotBeSent) {
+  Fixture f;
+  f.Start();
+  Asked* one = f.Begin();
+  RequestHead head(&one->response.arena);
+  const std::string value(60000, 'x');
+  for (int i = 0; i < 6; ++i) head.headers.Add("x-large", value);
+  head.target = "/";
+  one->stream->SendHead(head, true);
+  f.Read();
+  EXPECT_TRUE(one->response.reset);
+  EXPECT_EQ(one->response.reason, ResetReason::kInternal);
+  EXPECT_EQ(f.codec.active_streams(), 0u);
+  Asked* two = f.Ask();
+  f.Feed(Headers(3, Ok()));
+  EXPECT_TRUE(two->response.ended);
+}
+
 TEST(ClientRequests, ContentWaitsForTheWindow) {
   Fixture f;
   f.Start({{4, 4}});

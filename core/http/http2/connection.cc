@@ -15,6 +15,9 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // sink as it is, which may write it without a copy.
 constexpr size_t kCopyLimit = 4096;
 
+// Content of one DATA frame at most: with its header it fills one TLS record.
+constexpr size_t kMaxContent = 16384 - Http2FrameHeader::kSize;
+
 // Useful frames make room for others, to the extent that sane peers need it: a client that reads 4
 // KiB at a time updates two windows for each.
 constexpr uint32_t kEarnedBySent = 10;
@@ -152,6 +155,22 @@ struct Http2Connection::Callbacks {
     return 0;
   }
 
+  static int OnFrameNotSent(nghttp2_session* session, const nghttp2_frame* frame, int error,
+                            void* user) {
+    auto* self = static_cast<Http2Connection*>(user);
+    if (frame->hd.type != NGHTTP2_HEADERS || error != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
+    // A head larger than nghttp2 sends. A request is closed by nghttp2, a response by us.
+    Http2Stream* stream = StreamOf(session, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    stream->broken_off = true;
+    if (self->side_ == Side::kServer && !stream->reset_by_us) {
+      stream->reset_by_us = true;
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                NGHTTP2_INTERNAL_ERROR);
+    }
+    return 0;
+  }
+
   static ssize_t ReadData(nghttp2_session*, int32_t, uint8_t*, size_t size, uint32_t* flags,
                           nghttp2_data_source* source, void* user) {
     auto* self = static_cast<Http2Connection*>(user);
@@ -159,7 +178,7 @@ struct Http2Connection::Callbacks {
     // The socket is full: what follows waits in its stream, where its source can be stopped.
     if (self->sink_->buffered() > 0) return NGHTTP2_ERR_PAUSE;
     const size_t pending = stream->pending();
-    const size_t take = std::min(size, pending);
+    const size_t take = std::min({size, pending, kMaxContent});
     if (take > 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (take == pending) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -227,6 +246,7 @@ struct Http2Connection::Callbacks {
       nghttp2_session_callbacks_set_on_frame_recv_callback(made, OnFrame);
       nghttp2_session_callbacks_set_on_stream_close_callback(made, OnStreamClose);
       nghttp2_session_callbacks_set_on_frame_send_callback(made, OnFrameSent);
+      nghttp2_session_callbacks_set_on_frame_not_send_callback(made, OnFrameNotSent);
       nghttp2_session_callbacks_set_send_data_callback(made, SendData);
       return made;
     }();
@@ -278,8 +298,11 @@ Http2Connection::Http2Connection(Side side, ByteSink* sink, const Http2Options& 
   // RFC 9218 §2.1: without the dependency tree of RFC 7540.
   settings[count++] = {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, count);
+  // RFC 9113 §6.9.2: it cannot be made smaller than it begins.
+  const uint32_t window =
+      std::max<uint32_t>(options.connection_window, NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE);
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
-                                        static_cast<int32_t>(options.connection_window));
+                                        static_cast<int32_t>(window));
   Pump();
 }
 
@@ -535,7 +558,7 @@ void Http2Connection::OnFed() {
         Retire(stream);
       }
       // RFC 9113 §10.5: empty frames that end nothing cost the sender next to nothing.
-      if (open_ && payload_left_ == 0 && !frame_content_ && !frame_.has(kFlagEndStream) &&
+      if (open_ && noted_.complete && !noted_.end && !frame_content_ &&
           !guard_.SpendIdle(now_ms_)) {
         Terminate(Http2Error::kEnhanceYourCalm, "empty_data_flood");
       }
@@ -694,6 +717,7 @@ void Http2Connection::Consume(Http2Stream* stream, size_t size) {
   size = static_cast<size_t>(std::min<uint64_t>(size, stream->unconsumed));
   stream->unconsumed -= size;
   if (!open_ || size == 0) return;
+  Scope scope(this);
   if (!stream->wired || stream->remote_ended || stream->reset_by_us) {
     nghttp2_session_consume_connection(session_, size);
   } else {

@@ -103,7 +103,8 @@ FrameVerdict FrameGuard::OnData(const Http2FrameHeader& frame, StreamPhase phase
       return Idle(StreamError(Http2Error::kStreamClosed, "stream_closed"), "closed_stream_flood",
                   now_ms);
     case StreamPhase::kClosedByUs:
-      return Idle(kPass, "closed_stream_flood", now_ms);
+      // What was on its way when we reset the stream costs no more than content that is wanted.
+      return frame.length > 0 ? kPass : Idle(kPass, "closed_stream_flood", now_ms);
     case StreamPhase::kSkipped:
     case StreamPhase::kClosedByEndStream:
       return ConnectionError(Http2Error::kStreamClosed, "stream_closed");

@@ -80,6 +80,7 @@ bool Http2ServerCodec::Done() const {
 
 void Http2ServerCodec::Drain() {
   if (!open() || drain_step_ == 2) return;
+  Scope scope(this);
   // RFC 9113 §6.8: first a warning that refuses nothing, and later, when what was on its way has
   // arrived, the last stream that will be answered.
   if (++drain_step_ == 1) {

@@ -467,6 +467,39 @@ TEST(ServerResponses, LargeHeadTakesContinuations) {
   EXPECT_EQ(f.reader.frames.back().fields.size(), 7u);
 }
 
+TEST(ServerResponses, HeadThatCannotBeSent) {
+  Fixture f;
+  f.Start();
+  SeenRequest& request = f.Ask(1);
+  ResponseHead head(&request.arena);
+  const std::string value(60000, 'x');
+  for (int i = 0; i < 6; ++i) head.headers.Add("x-large", value);
+  head.body = BodyKind::kUnknown;
+  request.stream->SendHead(head, false);
+  f.Read();
+  EXPECT_EQ(f.reader.RstError(1), Code(E::kInternalError));
+  f.Body(request, "x");
+  f.End(request);
+  EXPECT_EQ(f.codec->active_streams(), 0u);
+  EXPECT_FALSE(request.reset);
+  f.Answer(f.Ask(3));
+  EXPECT_TRUE(f.reader.Ended(3));
+  f.codec->Drain();
+  f.codec->Drain();
+  EXPECT_TRUE(f.codec->Done());
+}
+
+// An upload that is answered early leaves much behind, in as small frames as the client likes.
+TEST(ServerResponses, UploadsRefusedEarlyAreNoFlood) {
+  Fixture f;
+  f.Start();
+  for (uint32_t id = 1; id < 400; id += 2) {
+    f.Answer(f.Ask(id, kPost, kWhole));
+    for (int i = 0; i < 60; ++i) f.Feed(Data(id, std::string(1000, 'x')));
+    ASSERT_EQ(f.reader.GoawayError(), -1);
+  }
+}
+
 // Flow control.
 
 TEST(ServerReceiveWindow, Rfc9113S69OpensByConsumptionAlone) {

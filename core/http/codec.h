@@ -214,8 +214,9 @@ struct Http1Limits {
   size_t max_trailer_bytes = 8192;  ///< bytes of a trailer section; 431 or a reset
   size_t max_interim_responses = 16;  ///< 1xx before a final response
   size_t max_unread_body = 65536;   ///< content left unread after the answer that is still drained
-  /// Received content that is not consumed yet at which reading stops.
-  size_t body_window = 65536;
+  /// Received content that is not consumed yet at which reading stops. One read (32 KiB) may have
+  /// come on top: together they are what an exchange can make us hold in one direction.
+  size_t body_window = 16384;
 };
 
 }  // namespace postern

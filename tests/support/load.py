@@ -64,7 +64,10 @@ class _Loop:
     def end(self):
         pass
 
-    def _join(self):
+    def stop(self):
+        """Ends the thread and closes its connections; again does nothing."""
+        if self._ending:
+            return
         self._ending = True
         self._wake.send(b"x")
         self._thread.join(http1.TIMEOUT)
@@ -77,22 +80,18 @@ class _Loop:
     def __exit__(self, *_):
         self.stop()
 
-    def stop(self):
-        self._join()
-
 
 class Upstream(_Loop):
     """Answers every request at once with `body`. Bodies of requests are counted in `bodies`, where
     there are some. After `close_after` requests a connection is closed without being told so, as by
     an impatient server."""
 
-    def __init__(self, body=b"hello", close_after=None, reset=False):
+    def __init__(self, body=b"hello", close_after=None):
         super().__init__()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._listener.setblocking(False)
         self._answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         self._close_after = close_after
-        self._reset = reset
         self._open = set()
         self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
         self.url = "http://" + self.address

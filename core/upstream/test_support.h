@@ -178,8 +178,8 @@ class FakeUpstream {
   };
 
   FakeUpstream(Dispatcher* dispatcher, Script how, uint16_t port = 0)
-      : script(std::move(how)),
-        net_(dispatcher),
+      : net_(dispatcher),
+        script(std::move(how)),
         listener_(
             &net_,
             [this](int fd) {
@@ -201,6 +201,10 @@ class FakeUpstream {
     }
   }
 
+ private:
+  NetContext net_;  // the peers' memory: goes after them
+
+ public:
   Script script;
   std::function<void(Peer*)> on_accept;
   std::function<void(Peer*)> on_data;
@@ -212,7 +216,6 @@ class FakeUpstream {
   size_t received = 0;
 
  private:
-  NetContext net_;
   FakeListener listener_;
 };
 
@@ -303,7 +306,7 @@ class FakeHttp2Upstream {
   };
 
   FakeHttp2Upstream(Dispatcher* dispatcher, Script how)
-      : script(std::move(how)), net_(dispatcher), listener_(&net_, [this](int fd) {
+      : net_(dispatcher), script(std::move(how)), listener_(&net_, [this](int fd) {
           ++accepted;
           ++open;
           peers.push_back(std::make_unique<Peer>(this, fd));
@@ -313,6 +316,10 @@ class FakeHttp2Upstream {
     return {.host = "127.0.0.1", .port = listener_.port(), .unix_path = "", .weight = 1};
   }
 
+ private:
+  NetContext net_;  // the peers' memory: goes after them
+
+ public:
   Script script;
   Http2Options options;
   std::vector<std::unique_ptr<Peer>> peers;
@@ -324,7 +331,6 @@ class FakeHttp2Upstream {
   int resets = 0;
 
  private:
-  NetContext net_;
   FakeListener listener_;
 };
 

@@ -112,7 +112,7 @@ Entries CollectQuery(std::string_view query, Arena* arena) {
     const int order = a.name.compare(b.name);
     return order != 0 ? order < 0 : a.place < b.place;
   });
-  Entries(entries, count).ForEachName([&](const Entry* first, const Entry* last) {
+  Entries{entries, count, false}.ForEachName([&](const Entry* first, const Entry* last) {
     for (const Entry* at = first; at != last; ++at) {
       entries[at - entries].leader = first->place;
     }

@@ -39,7 +39,8 @@ class ListNode {
 };
 
 /// Doubly linked list of objects derived from ListNode<Tag>. Owns nothing. While a list is walked
-/// with Next(), elements may leave it except the one that comes next; use PopFront() where they might.
+/// with Next(), elements may leave it except the one that comes next; use PopFront() where they
+/// might.
 template <typename T, typename Tag = T>
 class IntrusiveList {
  public:

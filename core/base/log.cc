@@ -72,8 +72,9 @@ void AppendTime(std::string* out) {
   const size_t used = std::strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%S", &tm);
   out->append(buffer, used);
   const int rest = static_cast<int>(ms % 1000);
-  const char tail[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
-                       static_cast<char>('0' + rest % 10), 'Z'};
+  const char tail[] = {'.', static_cast<char>('0' + rest / 100),
+                       static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10),
+                       'Z'};
   out->append(tail, sizeof(tail));
 }
 

@@ -46,8 +46,8 @@ bool ParseLogLevel(std::string_view name, LogLevel* level);
 bool LogEnabled(LogLevel level);
 
 /// Writes one line with a single write(2): time, level, `event` (a short fixed name such as
-/// "listening"), then the fields. Any thread; never blocks the caller on another thread's line. Secrets
-/// must not be passed in.
+/// "listening"), then the fields. Any thread; never blocks the caller on another thread's line.
+/// Secrets must not be passed in.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
 }  // namespace postern

@@ -121,9 +121,9 @@ void ReadTlsChecks(const v1::UpstreamTls& message, const ClusterReaderEnv& env, 
     ReadDataSource(message.truststore(), *env.secrets, false, field.Member("truststore"));
   }
   if (message.has_client_certificate_chain() != message.has_client_private_key()) {
-    field.Problem(message.has_client_private_key() ? "client_certificate_chain"
-                                                   : "client_private_key",
-                  "certificate and key are only of use together");
+    field.Problem(
+        message.has_client_private_key() ? "client_certificate_chain" : "client_private_key",
+        "certificate and key are only of use together");
   }
   if (message.has_client_certificate_chain()) {
     ReadDataSource(message.client_certificate_chain(), *env.secrets, false,
@@ -152,8 +152,8 @@ PemSource ToPem(const v1::DataSource& source, const SecretMap& secrets, const Fi
     case DataSourceConfig::Kind::kEnvironment: {
       const char* value = std::getenv(config.value.c_str());
       if (value == nullptr || *value == '\0') {
-        field.Problem(Concat("environment variable ", config.value,
-                             " is not set; it should hold PEM text"));
+        field.Problem(
+            Concat("environment variable ", config.value, " is not set; it should hold PEM text"));
       } else {
         out.inline_pem = value;
       }
@@ -222,13 +222,12 @@ ClusterConfig ReadCluster(const v1::Cluster& message, const ClusterReaderEnv& en
   ReadDns(message.dns(), field.Member("dns"), &out.dns);
   if (message.has_http2()) {
     const Http2Config http2 = ReadHttp2(message.http2(), field.Member("http2"));
-    out.http2 = {http2.max_concurrent_streams,
-                 message.http2().has_initial_stream_window_bytes()
-                     ? http2.initial_stream_window_bytes
-                     : 0,
-                 message.http2().has_initial_connection_window_bytes()
-                     ? http2.initial_connection_window_bytes
-                     : 0};
+    out.http2 = {
+        http2.max_concurrent_streams,
+        message.http2().has_initial_stream_window_bytes() ? http2.initial_stream_window_bytes : 0,
+        message.http2().has_initial_connection_window_bytes()
+            ? http2.initial_connection_window_bytes
+            : 0};
   }
   if (message.has_aws_signing()) {
     const v1::AwsSigning& signing = message.aws_signing();
@@ -259,8 +258,8 @@ void MakeClusterTls(const v1::Cluster& message, const ClusterReaderEnv& env, con
     options.accept_untrusted_roots = tls.accept_untrusted_roots();
     options.accept_anything = tls.accept_anything();
     if (tls.has_client_certificate_chain()) {
-      options.certificate_chain =
-          ToPem(tls.client_certificate_chain(), *env.secrets, item.Member("client_certificate_chain"));
+      options.certificate_chain = ToPem(tls.client_certificate_chain(), *env.secrets,
+                                        item.Member("client_certificate_chain"));
       options.private_key =
           ToPem(tls.client_private_key(), *env.secrets, item.Member("client_private_key"));
     }
@@ -300,8 +299,7 @@ void MakeClusterTls(const v1::Cluster& message, const ClusterReaderEnv& env, con
   if (message.has_aws_signing()) {
     const std::string region =
         message.aws_signing().region().empty() ? env.region : message.aws_signing().region();
-    config->signing.settings_digest =
-        Concat(message.aws_signing().service(), "/", region);
+    config->signing.settings_digest = Concat(message.aws_signing().service(), "/", region);
     if (previous != nullptr && previous->signing.signer != nullptr &&
         previous->signing.settings_digest == config->signing.settings_digest) {
       config->signing.signer = previous->signing.signer;

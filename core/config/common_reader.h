@@ -22,21 +22,22 @@ DataSourceConfig ReadDataSource(const snapshot::v1::DataSource& source, const Se
                                 bool key_material, const Field& field);
 
 /// Reads the secrets themselves.
-SecretMap ReadSecrets(
-    const google::protobuf::RepeatedPtrField<snapshot::v1::Secret>& secrets, const Field& root);
+SecretMap ReadSecrets(const google::protobuf::RepeatedPtrField<snapshot::v1::Secret>& secrets,
+                      const Field& root);
 
 /// The members of Http2Settings with their defaults.
 Http2Config ReadHttp2(const snapshot::v1::Http2Settings& settings, const Field& field);
 
-/// Whether a value of an enum is one that this schema knows, other than `refused`; otherwise says so.
+/// Whether a value of an enum is one that this schema knows, other than `refused`; otherwise says
+/// so.
 template <typename Enum>
 bool KnownEnum(Enum value, bool (*is_valid)(int), int refused, std::string_view name,
                const Field& field) {
   if (is_valid(value) && static_cast<int>(value) != refused) return true;
-  field.Problem(name, static_cast<int>(value) == refused
-                          ? std::string("is not set")
-                          : Concat("the value ", static_cast<int>(value),
-                                   " is unknown to this gateway"));
+  field.Problem(name,
+                static_cast<int>(value) == refused
+                    ? std::string("is not set")
+                    : Concat("the value ", static_cast<int>(value), " is unknown to this gateway"));
   return false;
 }
 

@@ -322,10 +322,9 @@ std::vector<IntegrationResponseSpec> MakeResponses(const v1::Method& method) {
   return out;
 }
 
-std::unique_ptr<const Integration> Unavailable(const v1::Integration& integration,
-                                               std::string reason,
-                                               ResponseType reply =
-                                                   ResponseType::kApiConfigurationError) {
+std::unique_ptr<const Integration> Unavailable(
+    const v1::Integration& integration, std::string reason,
+    ResponseType reply = ResponseType::kApiConfigurationError) {
   return std::make_unique<UnavailableIntegration>(TypeName(integration.type()), std::move(reason),
                                                   reply);
 }
@@ -400,8 +399,9 @@ std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
     const std::string_view resolved = env.resolved_functions.at(name);
     return Unavailable(
         integration,
-        Concat("Execution failed due to configuration error: no endpoint is known for the function ",
-               resolved.empty() ? std::string_view(name) : resolved),
+        Concat(
+            "Execution failed due to configuration error: no endpoint is known for the function ",
+            resolved.empty() ? std::string_view(name) : resolved),
         ResponseType::kIntegrationFailure);
   }
   LambdaProxyIntegration::Spec spec;
@@ -411,10 +411,9 @@ std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
   spec.timeout_ms = TimeoutOf(integration);
   spec.api_id = env.api_id;
   // rest-api.md §6.9
-  spec.source_arn = Concat("arn:", env.partition, ":execute-api:", env.region, ":", env.account_id,
-                           ":", env.api_id, "/", env.stage, "/",
-                           method.http_method() == "ANY" ? "*" : method.http_method(),
-                           resource_path);
+  spec.source_arn = Concat(
+      "arn:", env.partition, ":execute-api:", env.region, ":", env.account_id, ":", env.api_id, "/",
+      env.stage, "/", method.http_method() == "ANY" ? "*" : method.http_method(), resource_path);
   return std::make_unique<LambdaProxyIntegration>(std::move(spec));
 }
 

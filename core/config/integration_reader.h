@@ -51,8 +51,8 @@ std::unique_ptr<const Integration> MakeIntegration(const snapshot::v1::Method& m
                                                    std::string_view resource_path,
                                                    const IntegrationEnv& env);
 
-/// A value of a REST API's mapping. Nothing if it is of a kind that this gateway does not map; then a
-/// problem was reported.
+/// A value of a REST API's mapping. Nothing if it is of a kind that this gateway does not map; then
+/// a problem was reported.
 std::optional<ValueSource> ReadValueSource(const snapshot::v1::ValueSource& source,
                                            const Field& field);
 

@@ -7,8 +7,8 @@
 
 namespace postern {
 
-/// The settings of one listener with every default applied: what proto/snapshot/listener.proto says,
-/// field by field, as plain values. Validated when a snapshot is built.
+/// The settings of one listener with every default applied: what proto/snapshot/listener.proto
+/// says, field by field, as plain values. Validated when a snapshot is built.
 
 /// Where bytes come from; secrets are resolved to where they lie.
 struct DataSourceConfig {

@@ -161,8 +161,8 @@ void ReadVersions(const v1::Listener& message, const Field& field, ListenerConfi
         seen = &out->http2;
         break;
       default:
-        item.Problem(Concat("the value ", static_cast<int>(version),
-                            " is unknown to this gateway"));
+        item.Problem(
+            Concat("the value ", static_cast<int>(version), " is unknown to this gateway"));
         continue;
     }
     if (*seen) item.Problem("comes twice");
@@ -181,8 +181,9 @@ void ReadAddress(const v1::SocketAddress& address, bool listening, const Field& 
       const std::string& name = address.tcp().host();
       if (tcp.Size("host", name, 1, kMaxHost)) {
         if (listening ? !IsIp(name) : !IsIp(name) && !IsHostName(name)) {
-          tcp.Problem("host", Concat("\"", name, "\" is ",
-                                     listening ? "no IP address" : "neither a name nor an address"));
+          tcp.Problem("host",
+                      Concat("\"", name, "\" is ",
+                             listening ? "no IP address" : "neither a name nor an address"));
         }
       }
       tcp.InRange("port", address.tcp().port(), listening ? 0 : 1, 65535);
@@ -215,8 +216,8 @@ ListenerConfig ReadListener(const v1::Listener& message, const SecretMap& secret
               &out.unix_path);
   if (message.has_tls()) out.tls = ReadTls(message.tls(), secrets, field.Member("tls"));
   ReadVersions(message, field, &out);
-  if (KnownEnum(message.proxy_protocol(), v1::ProxyProtocol_IsValid, kNoneRefused,
-                "proxy_protocol", field)) {
+  if (KnownEnum(message.proxy_protocol(), v1::ProxyProtocol_IsValid, kNoneRefused, "proxy_protocol",
+                field)) {
     out.proxy_protocol = message.proxy_protocol() == v1::PROXY_PROTOCOL_REQUIRED;
   }
   out.trusted_hops = message.trusted_hops();

@@ -36,7 +36,8 @@ class RuntimeSnapshot {
   struct Built {
     /// Null if there is any problem: a snapshot is taken as a whole or not at all.
     std::shared_ptr<const RuntimeSnapshot> snapshot;
-    /// Everything that is wrong with it, at most kMaxProblems; the last then says that there is more.
+    /// Everything that is wrong with it, at most kMaxProblems; the last then says that there is
+    /// more.
     std::vector<SnapshotProblem> problems;
     /// What is taken but has no effect here, and guards that the definition's owner has waived.
     std::vector<SnapshotProblem> notes;

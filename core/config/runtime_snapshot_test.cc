@@ -229,8 +229,7 @@ INSTANTIATE_TEST_SUITE_P(
             "listeners: there is none"},
         Row{"Account", [](TestSnapshot& s) { s.message.mutable_gateway()->set_account_id("12"); },
             "gateway.account_id: \"12\" is not twelve digits"},
-        Row{"ApiTwice",
-            [](TestSnapshot& s) { *s.message.add_apis() = s.message.apis(0); },
+        Row{"ApiTwice", [](TestSnapshot& s) { *s.message.add_apis() = s.message.apis(0); },
             "apis[1].id: \"pets\" is already taken"},
         Row{"ApiId", [](TestSnapshot& s) { s.message.mutable_apis(0)->set_id("Pets"); },
             "apis[0].id: \"Pets\" has characters other than"},
@@ -279,7 +278,8 @@ INSTANTIATE_TEST_SUITE_P(
             "stages[0].api_id: there is no API \"none\""},
         Row{"Variable", [](TestSnapshot& s) { (*s.stage()->mutable_variables())["a-b"] = "x"; },
             "stages[0].variables[\"a-b\"]: is no name of a stage variable"},
-        Row{"VariableValue", [](TestSnapshot& s) { (*s.stage()->mutable_variables())["a"] = "x y"; },
+        Row{"VariableValue",
+            [](TestSnapshot& s) { (*s.stage()->mutable_variables())["a"] = "x y"; },
             "stages[0].variables[\"a\"]: has characters other than"},
         Row{"LogFormat",
             [](TestSnapshot& s) {
@@ -288,7 +288,9 @@ INSTANTIATE_TEST_SUITE_P(
             },
             "stages[0].access_log.format: unknown variable $context.nothing"},
         Row{"LogDestination",
-            [](TestSnapshot& s) { s.stage()->mutable_access_log()->set_format("$context.requestId"); },
+            [](TestSnapshot& s) {
+              s.stage()->mutable_access_log()->set_format("$context.requestId");
+            },
             "stages[0].access_log: has no destination"},
         Row{"CanaryPercent",
             [](TestSnapshot& s) {
@@ -334,7 +336,8 @@ INSTANTIATE_TEST_SUITE_P(
             "deployments[0].resources[4].path: ends with a slash"},
         Row{"SameShape",
             [](TestSnapshot& s) {
-              TestSnapshot::SetMock(TestSnapshot::AddMethod(s.AddResource("x", "/pets/{other}"), "ANY"));
+              TestSnapshot::SetMock(
+                  TestSnapshot::AddMethod(s.AddResource("x", "/pets/{other}"), "ANY"));
             },
             "deployments[0].resources[4].path: another resource of the same shape has this method"},
         Row{"MethodTwice",
@@ -366,8 +369,10 @@ INSTANTIATE_TEST_SUITE_P(
             "integration.response_transfer_mode: this gateway does not stream"},
         Row{"BodyMapping",
             [](TestSnapshot& s) {
-              IntegrationOf(s, 2)->mutable_request_parameters(0)->mutable_source()->set_request_body(
-                  "a.b");
+              IntegrationOf(s, 2)
+                  ->mutable_request_parameters(0)
+                  ->mutable_source()
+                  ->set_request_body("a.b");
             },
             "request_parameters[0].source.request_body: this gateway does not map"},
         Row{"MappedTwice",
@@ -427,10 +432,10 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     DomainsAndSockets, RefusedTest,
     testing::Values(
-        Row{"DomainTwice",
-            [](TestSnapshot& s) { *s.message.add_domains() = s.message.domains(0); },
+        Row{"DomainTwice", [](TestSnapshot& s) { *s.message.add_domains() = s.message.domains(0); },
             "domains[1].name: \"*\" is already taken"},
-        Row{"DomainCase", [](TestSnapshot& s) { s.message.mutable_domains(0)->set_name("A.example"); },
+        Row{"DomainCase",
+            [](TestSnapshot& s) { s.message.mutable_domains(0)->set_name("A.example"); },
             "domains[0].name: \"A.example\" is no domain name in lower case"},
         Row{"BasePath",
             [](TestSnapshot& s) {
@@ -462,7 +467,8 @@ INSTANTIATE_TEST_SUITE_P(
             "domains[0].rules[0].headers[0].value_glob: has a * that is neither"},
         Row{"ListenerHost",
             [](TestSnapshot& s) {
-              s.message.mutable_listeners(0)->mutable_address()->mutable_tcp()->set_host("localhost");
+              s.message.mutable_listeners(0)->mutable_address()->mutable_tcp()->set_host(
+                  "localhost");
             },
             "listeners[0].address.tcp.host: \"localhost\" is no IP address"},
         Row{"ListenerPort",
@@ -530,11 +536,12 @@ TEST(RuntimeSnapshotTest, NotesTellWhatHasNoEffect) {
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
   EXPECT_THAT(
       Texts(built.notes),
-      ElementsAre("deployments[0].minimum_compression_bytes: this gateway does not compress; it has "
-                  "no effect",
-                  "deployments[0].unenforced[0].guard: authorizer X",
-                  "stages[0].tracing_enabled: this gateway takes no samples; trace headers pass "
-                  "either way"));
+      ElementsAre(
+          "deployments[0].minimum_compression_bytes: this gateway does not compress; it has "
+          "no effect",
+          "deployments[0].unenforced[0].guard: authorizer X",
+          "stages[0].tracing_enabled: this gateway takes no samples; trace headers pass "
+          "either way"));
 }
 
 TEST(RuntimeSnapshotTest, UnavailableMethodKeepsItsPlace) {
@@ -611,7 +618,8 @@ TEST(RuntimeSnapshotTest, WhatIsTheSameIsShared) {
   ASSERT_NE(after.snapshot, nullptr) << after.ProblemText();
   EXPECT_EQ(before.snapshot->stages()[0]->main->deployment,
             after.snapshot->stages()[0]->main->deployment);
-  EXPECT_EQ(before.snapshot->cluster_set()->at(0).config, after.snapshot->cluster_set()->at(0).config);
+  EXPECT_EQ(before.snapshot->cluster_set()->at(0).config,
+            after.snapshot->cluster_set()->at(0).config);
   EXPECT_EQ(before.snapshot->functions()[0], after.snapshot->functions()[0]);
   after.snapshot->ApplyFunctionLimits();
 }
@@ -674,7 +682,8 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   // With the same settings the next snapshot keeps context and signer, and so its connections.
   const auto next = Build(snapshot, built.snapshot.get());
   ASSERT_NE(next.snapshot, nullptr) << next.ProblemText();
-  EXPECT_EQ(next.snapshot->cluster_set()->at(0).config, built.snapshot->cluster_set()->at(0).config);
+  EXPECT_EQ(next.snapshot->cluster_set()->at(0).config,
+            built.snapshot->cluster_set()->at(0).config);
 }
 
 }  // namespace

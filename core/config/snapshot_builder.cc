@@ -92,10 +92,7 @@ bool IsFramingHeader(HeaderId id) {
 
 SnapshotBuilder::SnapshotBuilder(const v1::Snapshot& message,
                                  const RuntimeSnapshot::Options& options)
-    : message_(message),
-      options_(options),
-      root_(&problems_),
-      out_(new RuntimeSnapshot) {}
+    : message_(message), options_(options), root_(&problems_), out_(new RuntimeSnapshot) {}
 
 RuntimeSnapshot::Built SnapshotBuilder::Build() {
   RefuseUnknownFields(message_, root_);
@@ -212,7 +209,8 @@ void SnapshotBuilder::CheckFunctions() {
     }
     KnownEnum(function.mode(), v1::InvokeMode_IsValid, v1::INVOKE_MODE_UNSPECIFIED, "mode", field);
     if (field.Size("path", function.path(), 0, 1024) && !function.path().empty() &&
-        (!function.path().starts_with('/') || !(kPathChars | CharSet("%")).HasAll(function.path()))) {
+        (!function.path().starts_with('/') ||
+         !(kPathChars | CharSet("%")).HasAll(function.path()))) {
       field.Problem("path", "is no path in origin form");
     }
     if (function.mode() == v1::INVOKE_MODE_INVOKE_API && function.path().empty()) {
@@ -355,8 +353,8 @@ void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Me
                                   const Field& field) {
   RefuseUnknownFields(method, field);
   if (method.has_integration() == !method.unavailable_reason().empty()) {
-    field.Problem("integration", method.has_integration() ? "stands beside unavailable_reason"
-                                                          : "is not set");
+    field.Problem("integration",
+                  method.has_integration() ? "stands beside unavailable_reason" : "is not set");
   }
   // Guards, none of which may be skipped.
   const v1::Authorization& authorization = method.authorization();
@@ -758,8 +756,8 @@ void SnapshotBuilder::MakeFunctions() {
     const ClusterSet& set = *out_->cluster_set_;
     function->cluster = {&set, *set.Find(message.cluster())};
     const ClusterConfig& cluster = *set.at(function->cluster.id).config;
-    function->mode = emulator ? LambdaFunction::Mode::kRuntimeInterface
-                              : LambdaFunction::Mode::kInvokeApi;
+    function->mode =
+        emulator ? LambdaFunction::Mode::kRuntimeInterface : LambdaFunction::Mode::kInvokeApi;
     if (!message.path().empty()) {
       function->target = message.path();
     } else if (emulator) {
@@ -770,12 +768,14 @@ void SnapshotBuilder::MakeFunctions() {
                  "/invocations");
     }
     if (!emulator && !message.qualifier().empty()) {
-      function->target += Concat("?Qualifier=", PercentEncode(message.qualifier(), kUnreservedChars));
+      function->target +=
+          Concat("?Qualifier=", PercentEncode(message.qualifier(), kUnreservedChars));
     }
     const EndpointConfig& endpoint = cluster.endpoints.front();
     function->https = cluster.tls.context != nullptr;
-    const std::string host =
-        endpoint.host.find(':') != std::string::npos ? Concat("[", endpoint.host, "]") : endpoint.host;
+    const std::string host = endpoint.host.find(':') != std::string::npos
+                                 ? Concat("[", endpoint.host, "]")
+                                 : endpoint.host;
     function->authority = !endpoint.unix_path.empty() ? "localhost"
                           : endpoint.port == (function->https ? 443 : 80)
                               ? host
@@ -842,11 +842,11 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     env.upstreams.emplace(binding.upstream(), bound);
   }
   for (const v1::FunctionBinding& binding : message.functions()) {
-    env.functions.emplace(binding.function(),
-                          binding.target().empty()
-                              ? nullptr
-                              : functions_[static_cast<size_t>(
-                                    function_index_.at(binding.target()))]);
+    env.functions.emplace(
+        binding.function(),
+        binding.target().empty()
+            ? nullptr
+            : functions_[static_cast<size_t>(function_index_.at(binding.target()))]);
     env.resolved_functions.emplace(binding.function(), binding.resolved());
   }
 
@@ -882,8 +882,8 @@ std::unique_ptr<const Stage> SnapshotBuilder::MakeStage(int index, const Api* ap
   stage->api = api;
   stage->name = message.name();
   const bool canary = message.has_canary();
-  stage->main = MakeVariant(message, message, message.variables(), nullptr, canary ? 0 : -1,
-                            stage.get());
+  stage->main =
+      MakeVariant(message, message, message.variables(), nullptr, canary ? 0 : -1, stage.get());
   if (canary) {
     stage->canary = MakeVariant(message, message.canary(), message.variables(),
                                 &message.canary().variable_overrides(), 1, stage.get());
@@ -914,9 +914,8 @@ std::vector<Router::Domain> SnapshotBuilder::MakeDomains() {
     if (message.routing_mode() != v1::ROUTING_MODE_API_MAPPING_ONLY) {
       std::vector<const v1::RoutingRule*> rules;
       for (const v1::RoutingRule& rule : message.rules()) rules.push_back(&rule);
-      std::sort(rules.begin(), rules.end(), [](const auto* a, const auto* b) {
-        return a->priority() < b->priority();
-      });
+      std::sort(rules.begin(), rules.end(),
+                [](const auto* a, const auto* b) { return a->priority() < b->priority(); });
       for (const v1::RoutingRule* rule : rules) {
         Router::Rule made;
         for (const v1::HeaderCondition& condition : rule->headers()) {

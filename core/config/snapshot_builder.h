@@ -32,7 +32,7 @@ class SnapshotBuilder {
     /// Its methods, as the runtime's tree numbers them.
     std::vector<std::pair<const snapshot::v1::Resource*, const snapshot::v1::Method*>> methods;
     std::shared_ptr<const Deployment> runtime;
-    int api = -1;        // an Api of a stage that points here
+    int api = -1;  // an Api of a stage that points here
     bool used = false;
     bool sound = false;
   };
@@ -52,8 +52,7 @@ class SnapshotBuilder {
   void CheckStages();
   void CheckVariables(const google::protobuf::Map<std::string, std::string>& variables,
                       std::string_view name, const Field& field);
-  Parsed* CheckPointer(std::string_view digest, std::string_view name, int api,
-                       const Field& field);
+  Parsed* CheckPointer(std::string_view digest, std::string_view name, int api, const Field& field);
   template <typename Message>
   void CheckBindings(const Message& stage, const Parsed* parsed, const Field& field);
   void CheckMethodSettings(const snapshot::v1::Stage& stage, const Field& field);

@@ -145,8 +145,7 @@ absl::Status LoadSnapshotFile(const std::string& path, snapshot::v1::Snapshot* s
     return absl::InvalidArgumentError(Concat(path, ": is no regular file"));
   }
   if (static_cast<uint64_t>(status.st_size) > kMaxSnapshotFile) {
-    return absl::InvalidArgumentError(
-        Concat(path, ": has more than ", kMaxSnapshotFile, " bytes"));
+    return absl::InvalidArgumentError(Concat(path, ": has more than ", kMaxSnapshotFile, " bytes"));
   }
   std::string content(static_cast<size_t>(status.st_size), '\0');
   size_t have = 0;

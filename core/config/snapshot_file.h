@@ -12,9 +12,9 @@ namespace snapshot::v1 {
 class Snapshot;
 }
 
-/// A snapshot on disk: a magic number, the format of the file, the size and SHA-256 of what follows,
-/// and the serialized snapshot::v1::Snapshot. Whatever else a file holds is refused with a message
-/// that says what is wrong.
+/// A snapshot on disk: a magic number, the format of the file, the size and SHA-256 of what
+/// follows, and the serialized snapshot::v1::Snapshot. Whatever else a file holds is refused with a
+/// message that says what is wrong.
 
 /// Longest file that is read.
 inline constexpr size_t kMaxSnapshotFile = size_t{1} << 30;

@@ -9,8 +9,8 @@
 
 namespace postern {
 
-/// A small sound snapshot for tests to change: API "pets" with stage "prod" behind the domain "*", one
-/// cluster "backend", one function "fn".
+/// A small sound snapshot for tests to change: API "pets" with stage "prod" behind the domain "*",
+/// one cluster "backend", one function "fn".
 struct TestSnapshot {
   TestSnapshot() {
     message.set_format(1);
@@ -133,8 +133,8 @@ struct TestSnapshot {
   bool finished = false;
 };
 
-/// An API of `routes` methods, at least four, most behind paths of three segments. The root has none,
-/// so that 9,999 fit into the 10,000 resources of a deployment.
+/// An API of `routes` methods, at least four, most behind paths of three segments. The root has
+/// none, so that 9,999 fit into the 10,000 resources of a deployment.
 inline TestSnapshot MakeLargeSnapshot(int routes) {
   TestSnapshot snapshot;
   for (int i = 3; i < routes; ++i) {

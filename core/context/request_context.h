@@ -16,9 +16,9 @@ struct NameValue {
 };
 
 /// Everything one exchange knows about itself: what $context, the Lambda event, gateway responses,
-/// access log and metrics read. Filled in front to back as the request goes on; what is not known is
-/// empty, zero or -1. Views point into the exchange's arena, its snapshot, or static memory, all of
-/// which live until the exchange has been logged. Trivially destructible; lives in the arena.
+/// access log and metrics read. Filled in front to back as the request goes on; what is not known
+/// is empty, zero or -1. Views point into the exchange's arena, its snapshot, or static memory, all
+/// of which live until the exchange has been logged. Trivially destructible; lives in the arena.
 struct RequestContext {
   // Who and when.
   std::string_view request_id;           ///< UUID (rest-api.md §4.5)
@@ -29,8 +29,8 @@ struct RequestContext {
   bool trace_id_from_client = false;
 
   // The connection.
-  std::string_view source_ip;   ///< the client, after trusted hops
-  std::string_view peer_ip;     ///< the TCP peer, or the PROXY protocol's source
+  std::string_view source_ip;  ///< the client, after trusted hops
+  std::string_view peer_ip;    ///< the TCP peer, or the PROXY protocol's source
   uint16_t local_port = 0;
   bool tls = false;
   std::string_view forwarded_proto;  ///< "http" or "https", after trusted hops
@@ -43,7 +43,7 @@ struct RequestContext {
 
   // The request.
   const RequestHead* request = nullptr;
-  std::string_view path;         ///< $context.path: with stage or base path (rest-api.md §2.3, `cp`)
+  std::string_view path;  ///< $context.path: with stage or base path (rest-api.md §2.3, `cp`)
   std::string_view method_path;  ///< path that was matched, without them (`p`)
   std::string_view domain_name;
   std::string_view domain_prefix;
@@ -59,13 +59,13 @@ struct RequestContext {
   std::string_view stage;
   std::string_view deployment_id;
   std::string_view resource_id;
-  std::string_view resource_path;   ///< template, e.g. /pets/{id}
-  std::string_view route_method;    ///< as declared: a method or ANY
+  std::string_view resource_path;  ///< template, e.g. /pets/{id}
+  std::string_view route_method;   ///< as declared: a method or ANY
   std::string_view operation_name;
   std::string_view endpoint_type;
   std::string_view base_path_matched;
   std::string_view routing_rule_id_matched;
-  int8_t is_canary = -1;  ///< -1: the stage has no canary
+  int8_t is_canary = -1;                   ///< -1: the stage has no canary
   const NameValue* path_params = nullptr;  ///< in template order, values raw
   size_t path_param_count = 0;
   const NameValue* stage_variables = nullptr;  ///< sorted by name
@@ -73,12 +73,12 @@ struct RequestContext {
 
   // What became of it.
   ResponseType error_type = ResponseType::kNone;
-  std::string_view error_message;      ///< without quotes; see error_message_null
-  bool error_message_null = false;     ///< $context.error.messageString is null
-  std::string_view error_validation;   ///< $context.error.validationErrorString
-  std::string_view error_detail;       ///< short token for logs, e.g. "upstream:connect_refused"
-  uint16_t status = 0;                 ///< of the response sent
-  uint64_t response_bytes = 0;         ///< content sent
+  std::string_view error_message;     ///< without quotes; see error_message_null
+  bool error_message_null = false;    ///< $context.error.messageString is null
+  std::string_view error_validation;  ///< $context.error.validationErrorString
+  std::string_view error_detail;      ///< short token for logs, e.g. "upstream:connect_refused"
+  uint16_t status = 0;                ///< of the response sent
+  uint64_t response_bytes = 0;        ///< content sent
   std::string_view integration_error;
   uint16_t integration_status = 0;          ///< $context.integration.status
   uint16_t integration_service_status = 0;  ///< $context.integration.integrationStatus

@@ -13,7 +13,8 @@ constexpr ResponseTypeInfo kInfo[] = {
     {"ACCESS_DENIED", 403, "User is not authorized to access this resource", false,
      "AccessDeniedException", true, false},
     {"API_CONFIGURATION_ERROR", 500, kInternal, false, kServerError, false, true},
-    {"AUTHORIZER_CONFIGURATION_ERROR", 500, "", true, "AuthorizerConfigurationException", true, true},
+    {"AUTHORIZER_CONFIGURATION_ERROR", 500, "", true, "AuthorizerConfigurationException", true,
+     true},
     {"AUTHORIZER_FAILURE", 500, "", true, "AuthorizerFailureException", true, true},
     {"BAD_REQUEST_BODY", 400, "Invalid request body", false, "BadRequestException", false, false},
     {"BAD_REQUEST_PARAMETERS", 400, "Missing required request parameters: []", false,
@@ -27,7 +28,8 @@ constexpr ResponseTypeInfo kInfo[] = {
     {"INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", false, kServerError, false, true},
     {"INVALID_API_KEY", 403, "Forbidden", false, "ForbiddenException", true, false},
     {"INVALID_SIGNATURE", 403,
-     "The request signature we calculated does not match the signature you provided. Check your AWS "
+     "The request signature we calculated does not match the signature you provided. Check your "
+     "AWS "
      "Secret Access Key and signing method. Consult the service documentation for details.",
      false, "InvalidSignatureException", true, false},
     {"MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token", false,

@@ -42,8 +42,8 @@ struct ResponseTypeInfo {
   std::string_view message;     ///< default message
   bool null_message;            ///< `$context.error.messageString` is null by default
   std::string_view error_type;  ///< x-amzn-ErrorType
-  bool front_half;              ///< default body without a space after the colon (rest-api.md §0.3)
-  bool is_5xx;                  ///< falls back to DEFAULT_5XX, not DEFAULT_4XX
+  bool front_half;  ///< default body without a space after the colon (rest-api.md §0.3)
+  bool is_5xx;      ///< falls back to DEFAULT_5XX, not DEFAULT_4XX
 };
 
 const ResponseTypeInfo& InfoOf(ResponseType type);

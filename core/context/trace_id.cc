@@ -67,8 +67,8 @@ TraceHeader ParseTraceHeader(std::string_view value) {
   return header;
 }
 
-void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator* ids,
-                Arena* arena, RequestContext* context) {
+void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator* ids, Arena* arena,
+                RequestContext* context) {
   char root[kRootSize];
   WriteRoot(epoch_seconds, ids, root);
   const std::string_view own(root, kRootSize);

@@ -9,8 +9,8 @@
 
 namespace postern {
 
-/// The parts of an X-Amzn-Trace-Id value (rest-api.md §13.9). Views the text that was parsed; a part
-/// that is not there is empty. Every part begins where its value does.
+/// The parts of an X-Amzn-Trace-Id value (rest-api.md §13.9). Views the text that was parsed; a
+/// part that is not there is empty. Every part begins where its value does.
 struct TraceHeader {
   std::string_view root;
   std::string_view parent;
@@ -30,8 +30,8 @@ inline constexpr size_t kMaxTraceHeader = 1024;
 /// else the client's own pairs in their order, with a new `Self=1-…;` before them in place of an
 /// older one, and a Parent and Sampled where they are missing. `from_client` is the value of the
 /// last X-Amzn-Trace-Id field, or empty.
-void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator* ids,
-                Arena* arena, RequestContext* context);
+void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator* ids, Arena* arena,
+                RequestContext* context);
 
 /// What the client gets to see as X-Amzn-Trace-Id (rest-api.md §4.5): `Root=…;Parent=…;Sampled=…`,
 /// without Self. A Parent that nobody gave is made from the request id, so that asking twice gives

@@ -30,11 +30,13 @@ TEST_F(TraceIdTest, NoneSentMakesRoot_RestApi9_8) {
   EXPECT_THAT(Set(""), MatchesRegex("Root=1-65d177a9-[0-9a-f]{24}"));
   EXPECT_FALSE(request_.context.trace_id_from_client);
   request_.context.request_id = "8db3b4dd-ecd5-436d-9eeb-a544e39d3e12";
-  EXPECT_THAT(Response(), MatchesRegex("Root=1-65d177a9-[0-9a-f]{24};Parent=8db3b4ddecd5436d;Sampled=0"));
+  EXPECT_THAT(Response(),
+              MatchesRegex("Root=1-65d177a9-[0-9a-f]{24};Parent=8db3b4ddecd5436d;Sampled=0"));
 }
 
 TEST_F(TraceIdTest, AllSentIsKeptBehindSelf_RestApi9_8And13_9) {
-  const std::string sent = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+  const std::string sent =
+      "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
   EXPECT_THAT(Set(sent), MatchesRegex("Self=1-65d177a9-[0-9a-f]{24};" + sent));
   EXPECT_TRUE(request_.context.trace_id_from_client);
   EXPECT_EQ(Response(), sent);

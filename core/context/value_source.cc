@@ -150,10 +150,9 @@ std::string_view PathParameter(const RequestContext& context, std::string_view n
 std::string_view StageVariable(const RequestContext& context, std::string_view name) {
   const NameValue* begin = context.stage_variables;
   const NameValue* end = begin + context.stage_variable_count;
-  const NameValue* at =
-      std::lower_bound(begin, end, name, [](const NameValue& variable, std::string_view wanted) {
-        return variable.name < wanted;
-      });
+  const NameValue* at = std::lower_bound(
+      begin, end, name,
+      [](const NameValue& variable, std::string_view wanted) { return variable.name < wanted; });
   return at != end && at->name == name ? NonNull(at->value) : std::string_view{};
 }
 

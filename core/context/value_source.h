@@ -38,8 +38,9 @@ class ValueSource {
   Kind kind() const { return kind_; }
   const std::string& text() const { return text_; }
 
-  /// The value, as a view of what exists or made in `arena`. Null data if there is none, which
-  /// drops the mapping (rest-api.md §6.2). Of kQueryAll the first value; use ForEachQueryValue().
+  /// The value, as a view of what exists (this source included) or made in `arena`. Null data if
+  /// there is none, which drops the mapping (rest-api.md §6.2). Of kQueryAll the first value; use
+  /// ForEachQueryValue().
   std::string_view Get(const RequestContext& context, Arena* arena) const;
 
  private:

@@ -14,7 +14,8 @@ using Kind = ValueSource::Kind;
 constexpr std::string_view kNone = "(none)";
 
 std::string Get(Kind kind, std::string_view text, TestRequest& request) {
-  const std::string_view value = ValueSource(kind, text).Get(request.context, &request.arena);
+  const ValueSource source(kind, text);
+  const std::string_view value = source.Get(request.context, &request.arena);
   return std::string(value.data() == nullptr ? kNone : value);
 }
 
@@ -25,7 +26,8 @@ TEST(ValueSourceTest, Literal_RestApi6_2) {
 }
 
 TEST(ValueSourceTest, HeaderIsLastValueByExactName_RestApi6_2) {
-  TestRequest request("GET", "/", {{"X-A", "1"}, {"x-a", "lower"}, {"X-A", "2"}, {"Accept", "a/b"}});
+  TestRequest request("GET", "/",
+                      {{"X-A", "1"}, {"x-a", "lower"}, {"X-A", "2"}, {"Accept", "a/b"}});
   EXPECT_EQ(Get(Kind::kHeader, "X-A", request), "2");
   EXPECT_EQ(Get(Kind::kHeader, "x-a", request), "lower");
   EXPECT_EQ(Get(Kind::kHeader, "X-a", request), kNone);
@@ -49,10 +51,9 @@ TEST(ValueSourceTest, MultiValueHeaderIsJoined_RestApi6_2) {
 }
 
 TEST(ValueSourceTest, HeadersRemovedWhileParsingAreNeverSeen_RestApi6_7) {
-  for (std::string_view name :
-       {"Connection", "Content-Length", "Content-MD5", "Expect", "Max-Forwards",
-        "Proxy-Authenticate", "Server", "TE", "Transfer-Encoding", "Trailer", "Upgrade",
-        "WWW-Authenticate"}) {
+  for (std::string_view name : {"Connection", "Content-Length", "Content-MD5", "Expect",
+                                "Max-Forwards", "Proxy-Authenticate", "Server", "TE",
+                                "Transfer-Encoding", "Trailer", "Upgrade", "WWW-Authenticate"}) {
     TestRequest request("GET", "/", {{name, "v"}});
     EXPECT_EQ(Get(Kind::kHeader, name, request), kNone) << name;
     EXPECT_EQ(Get(Kind::kHeaderAll, name, request), kNone) << name;

@@ -140,8 +140,8 @@ bool AppendIfSet(std::string_view text, CharSink& sink) {
 }
 
 /// A part of the client's certificate. It is parsed anew for each: few formats ask, and each once.
-bool AppendCertificatePart(const RequestContext& context,
-                           std::string_view ClientCertificate::*part, CharSink& sink) {
+bool AppendCertificatePart(const RequestContext& context, std::string_view ClientCertificate::*part,
+                           CharSink& sink) {
   if (context.client_cert_pem.empty()) return false;
   BlockPool pool(0);
   Arena arena(&pool);

@@ -111,7 +111,8 @@ bool IsKnownVariable(std::string_view name);
 /// them on the way.
 bool AppendVariable(const Variable& variable, const RequestContext& context, CharSink& sink);
 
-/// The value as a view, made in `arena` where it does not exist as such. Null data if there is none.
+/// The value as a view, made in `arena` where it does not exist as such. Null data if there is
+/// none.
 std::string_view VariableValue(const Variable& variable, const RequestContext& context,
                                Arena* arena);
 

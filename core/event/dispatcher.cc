@@ -40,8 +40,7 @@ Dispatcher::Dispatcher() : timers_(0) {
   timers_.SetNow(uv_now(&loop_));
   timers_.Advance(uv_now(&loop_));
   // The loop's time moves when it wakes, before anybody could tell the wheel.
-  timers_.set_clock(
-      [](void* arg) { return static_cast<const Dispatcher*>(arg)->NowMs(); }, this);
+  timers_.set_clock([](void* arg) { return static_cast<const Dispatcher*>(arg)->NowMs(); }, this);
   timers_.set_on_earlier([](void* arg) { static_cast<Dispatcher*>(arg)->ArmWheel(); }, this);
 }
 

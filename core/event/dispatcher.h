@@ -58,8 +58,8 @@ class Dispatcher {
     if (!item->linked()) end_of_iteration_.PushBack(item);
   }
 
-  /// Has `item` called at the beginning of the next iteration, which then does not wait: for work that
-  /// is cut in pieces so that others have their turn.
+  /// Has `item` called at the beginning of the next iteration, which then does not wait: for work
+  /// that is cut in pieces so that others have their turn.
   void AtNextIteration(EndOfIteration* item);
 
   /// Monotonic milliseconds, read once an iteration: free to ask, stale by the work done since.
@@ -72,7 +72,8 @@ class Dispatcher {
   SocketPoller* sockets() { return sockets_.get(); }
   uv_loop_t* loop() { return &loop_; }
 
-  /// Count of iterations; a watchdog on another thread sees by it that the loop is alive. Any thread.
+  /// Count of iterations; a watchdog on another thread sees by it that the loop is alive. Any
+  /// thread.
   uint64_t Heartbeat() const { return heartbeat_.load(std::memory_order_relaxed); }
 
   /// The dispatcher whose Run() is on this thread's stack, or null.

@@ -19,8 +19,8 @@ int FdWatcher::Open(Dispatcher* dispatcher, int fd, Callback callback, void* arg
 }
 
 void FdWatcher::Watch(bool readable, bool writable, bool hangup) {
-  const int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0) |
-                     (hangup ? UV_DISCONNECT : 0);
+  const int events =
+      (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0) | (hangup ? UV_DISCONNECT : 0);
   if (events == events_ || poll_ == nullptr) return;
   events_ = events;
   if (events == 0) {

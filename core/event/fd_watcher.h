@@ -16,8 +16,8 @@ struct FdEvents {
   bool failed = false;  ///< the descriptor is in error; nothing more is watched
 };
 
-/// Level-triggered readiness of one descriptor on a worker's loop. Does not own the descriptor, which
-/// must stay open until Close() has been called. Not thread-safe.
+/// Level-triggered readiness of one descriptor on a worker's loop. Does not own the descriptor,
+/// which must stay open until Close() has been called. Not thread-safe.
 class FdWatcher {
  public:
   using Callback = void (*)(void* arg, FdEvents events);
@@ -27,7 +27,8 @@ class FdWatcher {
   FdWatcher(const FdWatcher&) = delete;
   FdWatcher& operator=(const FdWatcher&) = delete;
 
-  /// Binds to `fd`, which is made non-blocking; nothing is watched yet. Returns 0 or a negative errno.
+  /// Binds to `fd`, which is made non-blocking; nothing is watched yet. Returns 0 or a negative
+  /// errno.
   int Open(Dispatcher* dispatcher, int fd, Callback callback, void* arg);
 
   /// Says what to wait for; all false waits for nothing. Asking for what already is costs nothing.
@@ -41,7 +42,8 @@ class FdWatcher {
   bool writable() const { return (events_ & UV_WRITABLE) != 0; }
 
  private:
-  uv_poll_t* poll_ = nullptr;  // on its own, for libuv keeps it a little longer than the owner lives
+  uv_poll_t* poll_ =
+      nullptr;  // on its own, for libuv keeps it a little longer than the owner lives
   Callback callback_ = nullptr;
   void* arg_ = nullptr;
   int events_ = 0;

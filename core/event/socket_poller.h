@@ -19,10 +19,10 @@ struct SocketEvents {
   bool failed = false;  ///< the socket is in error
 };
 
-/// Edge-triggered readiness of a worker's connections, as one descriptor on its libuv loop. libuv's own
-/// polling is level-triggered: every socket that was ready is asked again on the next turn, and a
-/// change of interest costs two system calls; for sockets that are read and written all the time both
-/// are pure loss. Listeners and other rare descriptors use FdWatcher. Not thread-safe.
+/// Edge-triggered readiness of a worker's connections, as one descriptor on its libuv loop. libuv's
+/// own polling is level-triggered: every socket that was ready is asked again on the next turn, and
+/// a change of interest costs two system calls; for sockets that are read and written all the time
+/// both are pure loss. Listeners and other rare descriptors use FdWatcher. Not thread-safe.
 class SocketPoller {
  public:
   explicit SocketPoller(uv_loop_t* loop);
@@ -41,13 +41,13 @@ class SocketPoller {
   int epoll_fd_;
   uv_poll_t* poll_;
   epoll_event batch_[kBatch];
-  int batch_at_ = 0;    // next of the batch to be told
+  int batch_at_ = 0;  // next of the batch to be told
   int batch_size_ = 0;
 };
 
-/// One socket in a SocketPoller. Does not own the descriptor. Each event is told once, when it comes
-/// about: whoever is told that a socket is readable reads until the kernel has nothing left, or
-/// remembers that it has.
+/// One socket in a SocketPoller. Does not own the descriptor. Each event is told once, when it
+/// comes about: whoever is told that a socket is readable reads until the kernel has nothing left,
+/// or remembers that it has.
 class SocketWatcher {
  public:
   using Callback = void (*)(void* arg, SocketEvents events);

@@ -37,8 +37,8 @@ class Timer : public ListNode<Timer> {
 };
 
 /// Hierarchical timing wheel: five levels of 64 slots over milliseconds, so twelve days ahead; what
-/// lies further waits in the last slot and is placed again. Knows no clock: its owner says what time
-/// it is. Not thread-safe.
+/// lies further waits in the last slot and is placed again. Knows no clock: its owner says what
+/// time it is. Not thread-safe.
 class TimerWheel {
  public:
   explicit TimerWheel(uint64_t now_ms) : now_(now_ms) {}
@@ -79,8 +79,8 @@ class TimerWheel {
   void Insert(Timer* timer);
   void Remove(Timer* timer);
 
-  uint64_t now_;        // every slot at or before this has fired
-  uint64_t clock_ = 0;  // newest time told; delays count from max(now_, clock_)
+  uint64_t now_;                // every slot at or before this has fired
+  uint64_t clock_ = 0;          // newest time told; delays count from max(now_, clock_)
   uint64_t next_ = UINT64_MAX;  // what the owner was last told to wake for
   uint64_t occupied_[kLevels] = {};
   IntrusiveList<Timer> slots_[kLevels][kSlots];

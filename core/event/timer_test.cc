@@ -11,7 +11,13 @@ namespace {
 
 struct Fired {
   explicit Fired(TimerWheel* w)
-      : wheel(w), timer(w, [](void* arg) { static_cast<Fired*>(arg)->at = static_cast<Fired*>(arg)->wheel->now(); }, this) {}
+      : wheel(w),
+        timer(
+            w,
+            [](void* arg) {
+              static_cast<Fired*>(arg)->at = static_cast<Fired*>(arg)->wheel->now();
+            },
+            this) {}
   TimerWheel* wheel;
   Timer timer;
   uint64_t at = 0;
@@ -61,14 +67,16 @@ TEST(TimerWheel, CancelAndRestartInsideACallback) {
   TimerWheel wheel(0);
   struct Pair {
     explicit Pair(TimerWheel* w)
-        : other(w, [](void* arg) { ++static_cast<Pair*>(arg)->other_fired; }, this),
-          first(w,
-                [](void* arg) {
-                  auto* self = static_cast<Pair*>(arg);
-                  self->other.Cancel();
-                  if (++self->first_fired < 3) self->first.Start(5);
-                },
-                this) {}
+        : other(
+              w, [](void* arg) { ++static_cast<Pair*>(arg)->other_fired; }, this),
+          first(
+              w,
+              [](void* arg) {
+                auto* self = static_cast<Pair*>(arg);
+                self->other.Cancel();
+                if (++self->first_fired < 3) self->first.Start(5);
+              },
+              this) {}
     Timer other;
     Timer first;
     int other_fired = 0;

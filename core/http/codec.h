@@ -11,12 +11,13 @@
 /// messages into bytes; it owns no socket, no clock and no thread. Limits, framing and the rules
 /// against request smuggling live in codecs and nowhere else.
 ///
-/// Four small interfaces: what a codec offers for one exchange (ServerStream, ClientStream) and what
-/// hears of it (RequestReceiver, ResponseReceiver). The rules of one exchange:
+/// Four small interfaces: what a codec offers for one exchange (ServerStream, ClientStream) and
+/// what hears of it (RequestReceiver, ResponseReceiver). The rules of one exchange:
 ///
 ///  - Received parts come in order: head, body chunks, end (with or without trailers); each once.
 ///  - Parts are sent in the same order. After a head sent with `end`, nothing more is sent.
-///  - The tie between the two objects is cut by the first of: OnReset(), Reset(), or both directions
+///  - The tie between the two objects is cut by the first of: OnReset(), Reset(), or both
+///  directions
 ///    having ended. On the server side it is cut by the response's end alone: what is left of the
 ///    request is then the codec's to discard. After the cut neither object may use the other.
 ///  - A receiver may call any sending method from inside any of its events. It is never destroyed
@@ -27,15 +28,15 @@ namespace postern {
 
 /// Why an exchange was cut off.
 enum class ResetReason : uint8_t {
-  kCancelled,         ///< the other side of the gateway lost interest
-  kPeerReset,         ///< the peer ended this exchange (RST_STREAM, or closed the connection)
-  kConnectionLost,    ///< the connection broke or was closed under the exchange
-  kStaleConnection,   ///< a reused connection turned out closed before any byte of an answer
-  kRefused,           ///< the peer says it has not begun to process it; may be sent again safely
-  kProtocolError,     ///< the peer broke the protocol's rules, or sent a malformed message
-  kLimit,             ///< a limit of ours was passed
-  kTimeout,           ///< a time limit of ours was passed
-  kInternal,          ///< our own fault
+  kCancelled,        ///< the other side of the gateway lost interest
+  kPeerReset,        ///< the peer ended this exchange (RST_STREAM, or closed the connection)
+  kConnectionLost,   ///< the connection broke or was closed under the exchange
+  kStaleConnection,  ///< a reused connection turned out closed before any byte of an answer
+  kRefused,          ///< the peer says it has not begun to process it; may be sent again safely
+  kProtocolError,    ///< the peer broke the protocol's rules, or sent a malformed message
+  kLimit,            ///< a limit of ours was passed
+  kTimeout,          ///< a time limit of ours was passed
+  kInternal,         ///< our own fault
 };
 
 /// A short stable name for logs and metrics, such as "peer_reset".
@@ -54,8 +55,8 @@ class RequestReceiver {
   virtual void OnBody(std::string_view data) = 0;
   /// The request is complete. `trailers` is null when there are none.
   virtual void OnEnd(const HeaderMap* trailers) = 0;
-  /// The exchange is over; may come before OnHead(), for a head that is refused. Not called for what
-  /// the receiver cut itself.
+  /// The exchange is over; may come before OnHead(), for a head that is refused. Not called for
+  /// what the receiver cut itself.
   virtual void OnReset(ResetReason reason) = 0;
   /// buffered() is zero again after it was not.
   virtual void OnWritable() = 0;
@@ -70,9 +71,9 @@ class ServerStream {
   /// An interim response: 100, 102, 103. Ignored towards HTTP/1.0.
   virtual void SendInformational(uint16_t status, const HeaderMap* headers) = 0;
   /// The final response's head, once. With `end` it is the whole response. Framing fields are the
-  /// codec's: they are derived from `head.body`, `head.content_length`, the request's method and the
-  /// status. Status 101 (HTTP/1.1 only) turns the connection into a tunnel: bodies then carry its
-  /// bytes in both directions.
+  /// codec's: they are derived from `head.body`, `head.content_length`, the request's method and
+  /// the status. Status 101 (HTTP/1.1 only) turns the connection into a tunnel: bodies then carry
+  /// its bytes in both directions.
   virtual void SendHead(const ResponseHead& head, bool end) = 0;
   /// Content. With kLength, the sum must come to content_length: more is cut off with a reset, less
   /// at the end as well, so that a short answer never looks complete.
@@ -125,15 +126,15 @@ class ServerCodec {
   /// The sink's buffered() is zero again.
   virtual void OnSinkWritable() = 0;
   /// Begins an orderly end. HTTP/2: GOAWAY, first of two steps; calling again takes the second, and
-  /// Done() follows once all exchanges ended. HTTP/1: `Connection: close` with the next response; an
-  /// idle connection is left to the session, for its client may just be sending a request.
+  /// Done() follows once all exchanges ended. HTTP/1: `Connection: close` with the next response;
+  /// an idle connection is left to the session, for its client may just be sending a request.
   virtual void Drain() = 0;
   /// False while nothing more should be read from the peer.
   virtual bool ReadWanted() const = 0;
   /// The connection should be closed once the sink's bytes are written.
   virtual bool Done() const = 0;
-  /// With Done(): close with a reset instead, because a response was cut off that could otherwise be
-  /// taken for complete.
+  /// With Done(): close with a reset instead, because a response was cut off that could otherwise
+  /// be taken for complete.
   virtual bool Aborted() const = 0;
   /// Exchanges that are under way.
   virtual size_t active_streams() const = 0;
@@ -208,12 +209,13 @@ class ClientCodec {
 
 /// Limits of HTTP/1 messages. Passing one answers the status named and closes the connection.
 struct Http1Limits {
-  size_t max_target = 10240;        ///< bytes of the request target; 414 (rest-api.md §10.5)
-  size_t max_head_fields = 10240;   ///< bytes of all names, values, separators; 431 (rest-api.md §10.5)
-  size_t max_field_count = 200;     ///< fields of a head; 431
-  size_t max_trailer_bytes = 8192;  ///< bytes of a trailer section; 431 or a reset
+  size_t max_target = 10240;  ///< bytes of the request target; 414 (rest-api.md §10.5)
+  size_t max_head_fields =
+      10240;  ///< bytes of all names, values, separators; 431 (rest-api.md §10.5)
+  size_t max_field_count = 200;       ///< fields of a head; 431
+  size_t max_trailer_bytes = 8192;    ///< bytes of a trailer section; 431 or a reset
   size_t max_interim_responses = 16;  ///< 1xx before a final response
-  size_t max_unread_body = 65536;   ///< content left unread after the answer that is still drained
+  size_t max_unread_body = 65536;  ///< content left unread after the answer that is still drained
   /// Received content that is not consumed yet at which reading stops. One read (32 KiB) may have
   /// come on top: together they are what an exchange can make us hold in one direction.
   size_t body_window = 16384;

@@ -41,7 +41,7 @@ struct MessageHead {
 
   HeaderMap headers;
   BodyKind body = BodyKind::kNone;
-  uint64_t content_length = 0;  ///< with kLength; also what a HEAD response announces
+  uint64_t content_length = 0;      ///< with kLength; also what a HEAD response announces
   bool has_content_length = false;  ///< the sender wrote a content-length (0 included)
   std::string_view connection;  ///< raw Connection field as received, options joined; for display
 };
@@ -61,7 +61,7 @@ struct RequestHead : MessageHead {
   /// Origin-form target: path and query as sent, percent-encoding untouched; "*" for OPTIONS *. For
   /// CONNECT it is empty and the authority names the target.
   std::string_view target;
-  bool te_trailers = false;  ///< the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4)
+  bool te_trailers = false;      ///< the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4)
   bool expect_continue = false;  ///< `Expect: 100-continue` was sent and not yet answered
   std::string_view upgrade;      ///< protocols offered by Upgrade (HTTP/1.1) or :protocol (HTTP/2)
 
@@ -78,9 +78,9 @@ struct RequestHead : MessageHead {
 struct ResponseHead : MessageHead {
   using MessageHead::MessageHead;
 
-  uint16_t status = 200;    ///< 200 to 999; interim 1xx never appear as a head
-  uint8_t version = 11;     ///< 10, 11 or 20
-  std::string_view reason;  ///< empty: the codec writes the standard phrase
+  uint16_t status = 200;     ///< 200 to 999; interim 1xx never appear as a head
+  uint8_t version = 11;      ///< 10, 11 or 20
+  std::string_view reason;   ///< empty: the codec writes the standard phrase
   std::string_view upgrade;  ///< with 101: the protocol switched to
 };
 

@@ -19,8 +19,9 @@ using enum HeaderId;
 
 /// RFC 9110 §7.6.1 and what is treated alike; codecs write them anew.
 constexpr std::initializer_list<HeaderId> kHopByHop = {
-    kConnection,    kHttp2Settings,    kKeepAlive, kProxyAuthenticate, kProxyAuthorization,
-    kProxyConnection, kTe, kTrailer, kTransferEncoding, kUpgrade};
+    kConnection,         kHttp2Settings,   kKeepAlive, kProxyAuthenticate,
+    kProxyAuthorization, kProxyConnection, kTe,        kTrailer,
+    kTransferEncoding,   kUpgrade};
 
 template <typename Value>
 constexpr void Set(Table<Value>& table, Value value, std::initializer_list<HeaderId> ids) {
@@ -89,9 +90,9 @@ constexpr Table<ResponseHeaderAction> MakeMappedResponse() {
   Set(table, ResponseHeaderAction::kDrop,
       {kHttp2Settings, kKeepAlive, kProxyAuthorization, kProxyConnection, kTe, kTransferEncoding});
   Set(table, ResponseHeaderAction::kRemap,
-      {kAuthorization, kConnection, kContentLength, kContentMd5, kDate, kExpect, kHost, kMaxForwards,
-       kProxyAuthenticate, kServer, kTrailer, kUpgrade, kUserAgent, kWwwAuthenticate, kXAmzApigwId,
-       kXAmznRequestId});
+      {kAuthorization, kConnection, kContentLength, kContentMd5, kDate, kExpect, kHost,
+       kMaxForwards, kProxyAuthenticate, kServer, kTrailer, kUpgrade, kUserAgent, kWwwAuthenticate,
+       kXAmzApigwId, kXAmznRequestId});
   return table;
 }
 constexpr Table<ResponseHeaderAction> kMappedResponse = MakeMappedResponse();

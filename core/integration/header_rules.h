@@ -18,7 +18,8 @@ bool IsDroppedTowardsHttpProxy(HeaderId id);
 /// Whether a client's field is kept out of a Lambda event (§6.7, §9.2), or written anew.
 bool IsDroppedTowardsLambda(HeaderId id);
 
-/// Whether the value of an Authorization field is a SigV4 signature, which is never passed on (§6.7).
+/// Whether the value of an Authorization field is a SigV4 signature, which is never passed on
+/// (§6.7).
 bool IsSigV4(std::string_view authorization);
 
 /// What a mapping onto `integration.request.header.X` does (§6.8).
@@ -42,8 +43,8 @@ ResponseHeaderAction MappedResponseAction(HeaderId id);  ///< column 1: a mappin
 /// "x-amzn-Remapped-{name}", static for the usual names.
 std::string_view RemappedName(std::string_view name, Arena* arena);
 
-/// Makes of a head that an HTTP_PROXY backend sent the one that the client gets: drops and renames in
-/// place, and shows the Connection and Content-Length that the codec took away.
+/// Makes of a head that an HTTP_PROXY backend sent the one that the client gets: drops and renames
+/// in place, and shows the Connection and Content-Length that the codec took away.
 void RemapProxyResponse(ResponseHead* head, Arena* arena);
 
 }  // namespace postern

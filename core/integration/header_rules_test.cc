@@ -14,9 +14,9 @@ namespace {
 using Names = std::initializer_list<std::string_view>;
 
 TEST(HeaderRulesTest, HttpProxyPassesAndDrops_RestApi6_7) {
-  for (std::string_view name : Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age",
-                                     "Content-Type", "Date", "Pragma", "Range", "Referer",
-                                     "User-Agent", "Warn", "Authorization", "Cookie", "X-Api-Key"}) {
+  for (std::string_view name :
+       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Date", "Pragma",
+             "Range", "Referer", "User-Agent", "Warn", "Authorization", "Cookie", "X-Api-Key"}) {
     EXPECT_FALSE(IsDroppedTowardsHttpProxy(LookupHeader(name))) << name;
   }
   for (std::string_view name : Names{"Content-MD5", "Expect", "Max-Forwards", "Proxy-Authenticate",
@@ -31,10 +31,10 @@ TEST(HeaderRulesTest, LambdaKeepsViaAndContentEncoding_RestApi9_2) {
                                      "Authorization", "X-Amzn-Apigateway-Api-Id"}) {
     EXPECT_FALSE(IsDroppedTowardsLambda(LookupHeader(name))) << name;
   }
-  for (std::string_view name : Names{"Connection", "Content-Length", "Content-MD5", "Expect",
-                                     "Max-Forwards", "Proxy-Authenticate", "Server", "TE",
-                                     "Transfer-Encoding", "Trailer", "Upgrade",
-                                     "WWW-Authenticate"}) {
+  for (std::string_view name :
+       Names{"Connection", "Content-Length", "Content-MD5", "Expect", "Max-Forwards",
+             "Proxy-Authenticate", "Server", "TE", "Transfer-Encoding", "Trailer", "Upgrade",
+             "WWW-Authenticate"}) {
     EXPECT_TRUE(IsDroppedTowardsLambda(LookupHeader(name))) << name;
   }
 }
@@ -46,10 +46,10 @@ TEST(HeaderRulesTest, SigV4IsRecognised_RestApi6_7) {
 }
 
 TEST(HeaderRulesTest, MappingOntoHttpBackends_RestApi6_8) {
-  for (std::string_view name :
-       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Encoding", "Content-MD5",
-             "Content-Type", "Date", "Host", "Max-Forwards", "Pragma", "Range", "Server",
-             "User-Agent", "Warn", "WWW-Authenticate", "Referer", "Authorization", "X-Any"}) {
+  for (std::string_view name : Names{
+           "Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Encoding", "Content-MD5",
+           "Content-Type", "Date", "Host", "Max-Forwards", "Pragma", "Range", "Server",
+           "User-Agent", "Warn", "WWW-Authenticate", "Referer", "Authorization", "X-Any"}) {
     EXPECT_EQ(HttpMappingAction(LookupHeader(name)), MappedHeaderAction::kSend) << name;
   }
   // Trailer and Upgrade are "sent" by API Gateway; hop-by-hop fields never pass here.
@@ -76,8 +76,8 @@ TEST(HeaderRulesTest, MappingOntoFunctions_RestApi6_8) {
 
 TEST(HeaderRulesTest, MappedResponse_RestApi8_4Column1) {
   for (std::string_view name :
-       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma", "Range",
-             "Referer", "Warn", "Content-Encoding", "Via", "Set-Cookie"}) {
+       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma",
+             "Range", "Referer", "Warn", "Content-Encoding", "Via", "Set-Cookie"}) {
     EXPECT_EQ(MappedResponseAction(LookupHeader(name)), ResponseHeaderAction::kPass) << name;
   }
   for (std::string_view name :
@@ -93,8 +93,8 @@ TEST(HeaderRulesTest, MappedResponse_RestApi8_4Column1) {
 
 TEST(HeaderRulesTest, ProxyResponse_RestApi8_4Column2) {
   for (std::string_view name :
-       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma", "Range",
-             "Referer", "Warn", "Content-Encoding", "Set-Cookie", "X-Amzn-Trace-Id",
+       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma",
+             "Range", "Referer", "Warn", "Content-Encoding", "Set-Cookie", "X-Amzn-Trace-Id",
              "x-amzn-ErrorType", "X-Any"}) {
     EXPECT_EQ(ProxyResponseAction(LookupHeader(name)), ResponseHeaderAction::kPass) << name;
   }

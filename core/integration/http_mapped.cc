@@ -84,8 +84,7 @@ class HttpMappedIntegration::MappedExchange final : public Exchange, private Ups
         body.text = "{}";
       }
     }
-    const HeaderMapping::Values mapped =
-        integration_.headers_.Evaluate(*env_.context, env_.arena);
+    const HeaderMapping::Values mapped = integration_.headers_.Evaluate(*env_.context, env_.arena);
     if (mapped.failed()) {
       Fail("header already present");
       return;
@@ -110,8 +109,8 @@ class HttpMappedIntegration::MappedExchange final : public Exchange, private Ups
                             ? client.method_text
                             : std::string_view(integration_.method_text_);
     head_.scheme = integration_.scheme_;
-    head_.authority = mapped.host().data() != nullptr ? mapped.host()
-                                                      : std::string_view(integration_.authority_);
+    head_.authority =
+        mapped.host().data() != nullptr ? mapped.host() : std::string_view(integration_.authority_);
     head_.target = integration_.target_.Make(*env_.context, env_.arena);
     head_.body = body.empty() ? BodyKind::kNone : BodyKind::kLength;
     head_.content_length = body.size();
@@ -148,9 +147,10 @@ class HttpMappedIntegration::MappedExchange final : public Exchange, private Ups
     const std::string status = Concat(backend_->status);
     const size_t index = integration_.responses_.Select(status);
     if (index == IntegrationResponses::kNone) {
-      Fail(Concat("No match for output mapping and no default output mapping configured. Endpoint "
-                  "Response Status Code: ",
-                  status));
+      Fail(
+          Concat("No match for output mapping and no default output mapping configured. Endpoint "
+                 "Response Status Code: ",
+                 status));
       return;
     }
     const IntegrationResponses::Response response = integration_.responses_.Make(
@@ -167,8 +167,7 @@ class HttpMappedIntegration::MappedExchange final : public Exchange, private Ups
   // UpstreamEvents.
   void OnUpstreamHead(ResponseHead* head, bool end) override {
     RequestContext& context = *env_.context;
-    context.integration_latency_ms =
-        static_cast<int64_t>(env_.dispatcher->NowMs() - started_ms_);
+    context.integration_latency_ms = static_cast<int64_t>(env_.dispatcher->NowMs() - started_ms_);
     context.time_to_all_headers_ms = context.integration_latency_ms;
     context.integration_status = head->status;
     context.integration_service_status = head->status;

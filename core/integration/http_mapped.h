@@ -15,9 +15,9 @@
 
 namespace postern {
 
-/// HTTP (rest-api.md §6, §8): a request of its own goes to the backend, made of the mapped parameters
-/// and the content; the answer is chosen by the backend's status and made anew. Content is collected
-/// in both directions, up to kMaxCollectedBody.
+/// HTTP (rest-api.md §6, §8): a request of its own goes to the backend, made of the mapped
+/// parameters and the content; the answer is chosen by the backend's status and made anew. Content
+/// is collected in both directions, up to kMaxCollectedBody.
 class HttpMappedIntegration final : public Integration {
  public:
   struct Spec {

@@ -57,8 +57,8 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
       head_.method_text = integration_.method_text_;
     }
     head_.scheme = integration_.scheme_;
-    head_.authority = mapped.host().data() != nullptr ? mapped.host()
-                                                      : std::string_view(integration_.authority_);
+    head_.authority =
+        mapped.host().data() != nullptr ? mapped.host() : std::string_view(integration_.authority_);
     head_.target = integration_.target_.Make(context, env_.arena);
     head_.body = client.body;
     head_.content_length = client.content_length;
@@ -105,9 +105,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     return true;
   }
 
-  int64_t Elapsed() const {
-    return static_cast<int64_t>(env_.dispatcher->NowMs() - started_ms_);
-  }
+  int64_t Elapsed() const { return static_cast<int64_t>(env_.dispatcher->NowMs() - started_ms_); }
 
   // UpstreamEvents.
   void OnUpstreamHead(ResponseHead* head, bool end) override {

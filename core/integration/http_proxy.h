@@ -19,13 +19,13 @@ class HttpProxyIntegration final : public Integration {
  public:
   struct Spec {
     ClusterRef cluster;
-    std::string authority;     ///< value of Host
+    std::string authority;  ///< value of Host
     bool https = false;
-    std::string method;        ///< "GET", …; empty: the client's
+    std::string method;  ///< "GET", …; empty: the client's
     TargetTemplate::Spec target;
     std::vector<NamedSource> headers;
     uint32_t timeout_ms = 29000;
-    bool streamed = false;     ///< responseTransferMode STREAM
+    bool streamed = false;        ///< responseTransferMode STREAM
     bool iam_authorized = false;  ///< the method's Authorization field is the gateway's own
     std::string api_id;
   };

@@ -127,8 +127,13 @@ TEST_F(HttpProxyTest, ClientsCannotWriteTheGatewaysFields_RestApi6_9) {
 }
 
 TEST_F(HttpProxyTest, DroppedHeaders_RestApi6_7) {
-  Request("GET", "/", {{"Content-MD5", "x"}, {"Max-Forwards", "3"}, {"Server", "x"}, {"Via", "x"},
-                       {"WWW-Authenticate", "x"}, {"Expect", "x"}});
+  Request("GET", "/",
+          {{"Content-MD5", "x"},
+           {"Max-Forwards", "3"},
+           {"Server", "x"},
+           {"Via", "x"},
+           {"WWW-Authenticate", "x"},
+           {"Expect", "x"}});
   Run();
   for (const char* name :
        {"Content-MD5", "Max-Forwards", "Server", "Via", "WWW-Authenticate", "Expect"}) {
@@ -155,8 +160,9 @@ TEST_F(HttpProxyTest, MappedHeadersOverride_RestApi6_2) {
                    {"x-other", ValueSource(Kind::kLiteral, "o")},
                    {"X-Missing", ValueSource(Kind::kQuery, "none")},
                    {"Host", ValueSource(Kind::kLiteral, "mapped.example")}};
-  Request("GET", "/?q=v%0D%0AX-Evil:%201",
-          {{"x-mine", "client"}, {"accept", "c/d"}, {"X-OTHER", "client"}, {"X-Missing", "client"}});
+  Request(
+      "GET", "/?q=v%0D%0AX-Evil:%201",
+      {{"x-mine", "client"}, {"accept", "c/d"}, {"X-OTHER", "client"}, {"X-Missing", "client"}});
   Run();
   EXPECT_EQ(Sent("X-Mine"), "v  X-Evil: 1");
   EXPECT_EQ(Sent("x-mine"), "(none)");

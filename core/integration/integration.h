@@ -17,14 +17,15 @@ class ClusterManager;
 /// where the route has no filters.
 class ResponseSink {
  public:
-  /// The response's head. `head` lives in the exchange's arena and may be changed by who receives it.
+  /// The response's head. `head` lives in the exchange's arena and may be changed by who receives
+  /// it.
   virtual void OnResponseHead(ResponseHead* head, bool end) = 0;
   /// Borrowed until return. The receiver gives credit back by Exchange::ConsumeResponse().
   virtual void OnResponseBody(std::string_view data) = 0;
   virtual void OnResponseEnd(const HeaderMap* trailers) = 0;
   /// No head was delivered: answer with this gateway response. The integration has set
-  /// RequestContext::error_* where it differs from the type's defaults. `status` 0 leaves the status
-  /// to the type; AWS_PROXY failures name theirs (rest-api.md §4.3).
+  /// RequestContext::error_* where it differs from the type's defaults. `status` 0 leaves the
+  /// status to the type; AWS_PROXY failures name theirs (rest-api.md §4.3).
   virtual void OnResponseFailure(ResponseType type, uint16_t status) = 0;
   /// A head was delivered and the rest will not come: the client must not take it for complete.
   virtual void OnResponseAborted() = 0;
@@ -54,7 +55,8 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  /// The request's head is final. With `end` there is no content. The sink may be called from inside.
+  /// The request's head is final. With `end` there is no content. The sink may be called from
+  /// inside.
   virtual void Start(bool end) = 0;
   /// Borrowed until return. Not called after the sink has heard a failure or the response's end.
   virtual void OnRequestBody(std::string_view data) = 0;

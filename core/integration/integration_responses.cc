@@ -81,8 +81,8 @@ IntegrationResponses::IntegrationResponses(std::vector<IntegrationResponseSpec> 
       entry.has_content_type = entry.has_content_type || id == HeaderId::kContentType;
       const HeaderId source_id = LookupHeader(source.header);
       if (action == ResponseHeaderAction::kRemap) {
-        entry.headers.push_back({Concat("x-amzn-Remapped-", name), HeaderId::kOther,
-                                 std::move(source), source_id});
+        entry.headers.push_back(
+            {Concat("x-amzn-Remapped-", name), HeaderId::kOther, std::move(source), source_id});
       } else {
         entry.headers.push_back({std::move(name), id, std::move(source), source_id});
       }

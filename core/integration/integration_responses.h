@@ -38,7 +38,7 @@ struct ResponseSource {
 struct IntegrationResponseSpec {
   std::string selection_pattern;  ///< empty: the default
   uint16_t status = 200;
-  bool declared = true;           ///< the method declares this status
+  bool declared = true;  ///< the method declares this status
   std::vector<std::pair<std::string, ResponseSource>> headers;
   std::vector<BodyTemplate> templates;
   ContentHandling handling = ContentHandling::kNone;

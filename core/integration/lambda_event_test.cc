@@ -89,14 +89,16 @@ TEST_F(LambdaEventFieldsTest, LastValueAndAllValuesOfHeaders_RestApi9_2) {
   for (size_t i = 0; i < event.Find("headers").size(); ++i) {
     order += std::string(event.Find("headers").NameAt(i)) + " ";
   }
-  EXPECT_EQ(order,
-            "alpha Host X-a X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto Zeta ");
+  EXPECT_EQ(
+      order,
+      "alpha Host X-a X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto Zeta ");
 }
 
 TEST_F(LambdaEventFieldsTest, ForwardedForIsAppended_RestApi6_9) {
-  TestRequest request("GET", "/", {{"X-Forwarded-For", "1.1.1.1"},
-                                   {"X-Forwarded-For", "2.2.2.2"},
-                                   {"X-Forwarded-Proto", "evil"}});
+  TestRequest request("GET", "/",
+                      {{"X-Forwarded-For", "1.1.1.1"},
+                       {"X-Forwarded-For", "2.2.2.2"},
+                       {"X-Forwarded-Proto", "evil"}});
   Fill(request);
   const JsonValue headers = Event(request).Find("headers");
   EXPECT_EQ(headers.Find("X-Forwarded-For").AsString(), "1.1.1.1, 2.2.2.2, 203.0.113.9");
@@ -173,10 +175,9 @@ TEST_F(LambdaEventFieldsTest, ConditionalMembers_RestApi9_3) {
   for (const char* name : {"apiKey", "apiKeyId", "clientCert", "vpcId", "vpceId"}) {
     EXPECT_FALSE(context.Find("identity").Find(name)) << name;
   }
-  for (const char* name :
-       {"accessKey", "accountId", "caller", "cognitoAuthenticationProvider",
-        "cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId",
-        "user", "userArn"}) {
+  for (const char* name : {"accessKey", "accountId", "caller", "cognitoAuthenticationProvider",
+                           "cognitoAuthenticationType", "cognitoIdentityId",
+                           "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"}) {
     EXPECT_TRUE(context.Find("identity").Find(name).is_null()) << name;
   }
   request.context.is_canary = 1;

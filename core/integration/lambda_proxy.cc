@@ -74,7 +74,8 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
     timer_.Cancel();
     lease_.Release();
     RequestContext& context = *env_.context;
-    if (started_ms_ != 0) context.integration_latency_ms = static_cast<int64_t>(Now() - started_ms_);
+    if (started_ms_ != 0)
+      context.integration_latency_ms = static_cast<int64_t>(Now() - started_ms_);
     if (!integration_error.empty()) context.integration_error = integration_error;
     if (InfoOf(type).is_5xx && type != ResponseType::kIntegrationTimeout) {
       context.error_message = InfoOf(ResponseType::kDefault5xx).message;
@@ -166,8 +167,8 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
     RequestContext& context = *env_.context;
     response_ = head;
     context.integration_service_status = head->status;
-    context.upstream_attempts = static_cast<uint8_t>(
-        std::min(255, context.upstream_attempts + upstream_->attempts()));
+    context.upstream_attempts =
+        static_cast<uint8_t>(std::min(255, context.upstream_attempts + upstream_->attempts()));
     context.time_to_all_headers_ms = static_cast<int64_t>(Now() - started_ms_);
     if (const HeaderField* id = head->headers.Find(HeaderId::kXAmznRequestId)) {
       context.integration_request_id = id->value;
@@ -254,9 +255,8 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
     }
     const bool threw = response_->headers.Find("x-amz-function-error") != nullptr;
     const std::string_view text = result_->content();
-    LambdaResult result =
-        ReadLambdaResult(const_cast<char*>(text.data()), text.size(), *env_.request,
-                         integration_.binary_, env_.arena);
+    LambdaResult result = ReadLambdaResult(const_cast<char*>(text.data()), text.size(),
+                                           *env_.request, integration_.binary_, env_.arena);
     if (threw || result.kind == LambdaResult::Kind::kFunctionError) {
       FunctionError(result.error_message);
       return;

@@ -37,7 +37,7 @@ class LambdaProxyIntegration final : public Integration {
  public:
   struct Spec {
     std::shared_ptr<const LambdaFunction> function;
-    std::vector<NamedSource> headers;  ///< only to fail where §6.8 says so
+    std::vector<NamedSource> headers;                      ///< only to fail where §6.8 says so
     const BinaryMediaTypes* binary_media_types = nullptr;  ///< outlives the integration
     uint32_t timeout_ms = 29000;
     std::string api_id;

@@ -265,7 +265,9 @@ TEST_F(LambdaProxyTest, EmulatorErrorsAreSeenByTheirBody_Management5_2) {
 TEST_F(LambdaProxyTest, EmulatorServesOneAtATime_Management5_2) {
   Function(LambdaFunction::Mode::kRuntimeInterface, {.concurrency_per_endpoint = 1});
   std::vector<FakeUpstream::Peer*> waiting;
-  script_ = [&](FakeUpstream::Peer* peer, const FakeUpstream::Request&) { waiting.push_back(peer); };
+  script_ = [&](FakeUpstream::Peer* peer, const FakeUpstream::Request&) {
+    waiting.push_back(peer);
+  };
   std::vector<Call> calls;
   for (int i = 0; i < 3; ++i) {
     calls.push_back(Begin(Request()));
@@ -307,8 +309,8 @@ TEST_F(LambdaProxyTest, QueueTimeCountsAgainstTheTimeout_RestApi9_6) {
     calls.push_back(Begin(Request()));
     calls.back().exchange->Start();
   }
-  ASSERT_TRUE(upstream_.Until(
-      [&] { return calls[0].exchange->done() && calls[1].exchange->done(); }));
+  ASSERT_TRUE(
+      upstream_.Until([&] { return calls[0].exchange->done() && calls[1].exchange->done(); }));
   EXPECT_EQ(calls[1].exchange->failure, ResponseType::kIntegrationTimeout);
 }
 

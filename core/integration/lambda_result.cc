@@ -84,8 +84,9 @@ bool MergeHeaders(const JsonValue& single, const JsonValue& multi, HeaderMap* he
 /// rest-api.md §8.4, column 2.
 void TreatHeaders(HeaderMap* headers, Arena* arena) {
   headers->RemoveIf([&](HeaderField& field) {
-    const ResponseHeaderAction action =
-        field.id == HeaderId::kConnection ? ResponseHeaderAction::kRemap : ProxyResponseAction(field.id);
+    const ResponseHeaderAction action = field.id == HeaderId::kConnection
+                                            ? ResponseHeaderAction::kRemap
+                                            : ProxyResponseAction(field.id);
     if (action == ResponseHeaderAction::kRemap) {
       field.name = RemappedName(field.name, arena);
       field.id = HeaderId::kOther;

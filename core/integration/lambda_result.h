@@ -13,8 +13,8 @@ namespace postern {
 /// What a function's result means for the client (rest-api.md §9.5, §9.6).
 struct LambdaResult {
   enum class Kind : uint8_t {
-    kResponse,   ///< head and body
-    kMalformed,  ///< 502
+    kResponse,       ///< head and body
+    kMalformed,      ///< 502
     kFunctionError,  ///< the function threw: 502
     kUndecodable,    ///< base64 that does not decode: 500
   };
@@ -25,8 +25,8 @@ struct LambdaResult {
 };
 
 /// Reads the result `text`, which lies in `arena` and is changed. `request` is the client's: by the
-/// first media type of its Accept the content is decoded (§10.1). Head and fields are made in `arena`;
-/// the body may view `text`.
+/// first media type of its Accept the content is decoded (§10.1). Head and fields are made in
+/// `arena`; the body may view `text`.
 LambdaResult ReadLambdaResult(char* text, size_t size, const RequestHead& request,
                               const BinaryMediaTypes& binary_media_types, Arena* arena);
 

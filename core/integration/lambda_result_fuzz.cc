@@ -17,9 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   TestRequest request("GET", "/");
   const std::string_view text = request.arena.Copy(input);
-  const LambdaResult result =
-      ReadLambdaResult(const_cast<char*>(text.data()), text.size(), request.head, *binary,
-                       &request.arena);
+  const LambdaResult result = ReadLambdaResult(const_cast<char*>(text.data()), text.size(),
+                                               request.head, *binary, &request.arena);
   if ((result.kind == LambdaResult::Kind::kResponse) != (result.head != nullptr)) __builtin_trap();
   if (result.head != nullptr) {
     for (const HeaderField& field : result.head->headers) {

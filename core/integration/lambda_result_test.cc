@@ -53,10 +53,9 @@ TEST_F(LambdaResultTest, StatusCode_RestApi9_5) {
   EXPECT_EQ(Read(R"({"statusCode":"201"})").head->status, 201);
   EXPECT_EQ(Read(R"({"body":"x"})").head->status, 200);
   EXPECT_EQ(KindOf(R"({"statusCode":"test"})"), Kind::kMalformed);
-  for (const char* text :
-       {R"({"statusCode":200.5})", R"({"statusCode":true})", R"({"statusCode":[]})",
-        R"({"statusCode":99})", R"({"statusCode":1000})", R"({"statusCode":""})",
-        R"({"statusCode":"200 "})"}) {
+  for (const char* text : {R"({"statusCode":200.5})", R"({"statusCode":true})",
+                           R"({"statusCode":[]})", R"({"statusCode":99})", R"({"statusCode":1000})",
+                           R"({"statusCode":""})", R"({"statusCode":"200 "})"}) {
     EXPECT_EQ(KindOf(text), Kind::kMalformed) << text;
   }
 }
@@ -77,10 +76,10 @@ TEST_F(LambdaResultTest, HeaderValues_RestApi9_5) {
   EXPECT_EQ(Fields(R"({"headers":{"a":true,"b":false,"c":7,"d":" x "}})"),
             "a=true;b=false;c=7;d=x;Content-Type=application/json;");
   EXPECT_EQ(KindOf(R"({"headers":null})"), Kind::kResponse);
-  for (const char* text : {R"({"headers":[]})", R"({"headers":"x"})", R"({"headers":{"a":[]}})",
-                           R"({"headers":{"a":{}}})", R"({"headers":{"a b":"x"}})",
-                           R"({"headers":{"":"x"}})", R"({"headers":{"a":"x\r\ny: z"}})",
-                           R"({"headers":{"a":"\u0000"}})"}) {
+  for (const char* text :
+       {R"({"headers":[]})", R"({"headers":"x"})", R"({"headers":{"a":[]}})",
+        R"({"headers":{"a":{}}})", R"({"headers":{"a b":"x"}})", R"({"headers":{"":"x"}})",
+        R"({"headers":{"a":"x\r\ny: z"}})", R"({"headers":{"a":"\u0000"}})"}) {
     EXPECT_EQ(KindOf(text), Kind::kMalformed) << text;
   }
 }
@@ -139,20 +138,21 @@ TEST_P(LambdaBinaryTest, DecodedByTheFirstTypeOfAccept_RestApi10_1) {
   EXPECT_EQ(result_.body, GetParam().decoded ? "hi" : "aGk=");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    RestApi10_1, LambdaBinaryTest,
-    testing::Values(AcceptRow{"image/png", "image/png", true},
-                    AcceptRow{"image/png", "image/png,image/*", true},
-                    AcceptRow{"image/png", "image/png;q=0.1", true},
-                    AcceptRow{"image/png", "image/*", false}, AcceptRow{"image/png", "*/*", false},
-                    AcceptRow{"image/png", "image/jpeg,image/png", false},
-                    AcceptRow{"image/png", nullptr, false},
-                    AcceptRow{"image/png", "malformed", false},
-                    AcceptRow{"application/*", "application/x", true},
-                    AcceptRow{"application/*", "application/*", true},
-                    AcceptRow{"application/*", "text/plain", false},
-                    AcceptRow{"*/test", "a/test", false}, AcceptRow{"*/*", "text/plain", true},
-                    AcceptRow{"*/*", nullptr, true}));
+INSTANTIATE_TEST_SUITE_P(RestApi10_1, LambdaBinaryTest,
+                         testing::Values(AcceptRow{"image/png", "image/png", true},
+                                         AcceptRow{"image/png", "image/png,image/*", true},
+                                         AcceptRow{"image/png", "image/png;q=0.1", true},
+                                         AcceptRow{"image/png", "image/*", false},
+                                         AcceptRow{"image/png", "*/*", false},
+                                         AcceptRow{"image/png", "image/jpeg,image/png", false},
+                                         AcceptRow{"image/png", nullptr, false},
+                                         AcceptRow{"image/png", "malformed", false},
+                                         AcceptRow{"application/*", "application/x", true},
+                                         AcceptRow{"application/*", "application/*", true},
+                                         AcceptRow{"application/*", "text/plain", false},
+                                         AcceptRow{"*/test", "a/test", false},
+                                         AcceptRow{"*/*", "text/plain", true},
+                                         AcceptRow{"*/*", nullptr, true}));
 
 TEST_F(LambdaResultTest, NotEncodedIsNeverDecoded_RestApi10_1) {
   binary_ = BinaryMediaTypes({"*/*"});

@@ -69,14 +69,16 @@ class MockIntegration::MockExchange final : public Exchange {
 
   void Answer(size_t index) {
     if (index == kUnparsable) {
-      Fail("Unable to parse statusCode. It should be an integer that is defined in the request "
-           "template.");
+      Fail(
+          "Unable to parse statusCode. It should be an integer that is defined in the request "
+          "template.");
       return;
     }
     if (index == IntegrationResponses::kNone) {
-      Fail(Concat("No match for output mapping and no default output mapping configured. Endpoint "
-                  "Response Status Code: ",
-                  status_));
+      Fail(
+          Concat("No match for output mapping and no default output mapping configured. Endpoint "
+                 "Response Status Code: ",
+                 status_));
       return;
     }
     const IntegrationResponses::Response response =

@@ -40,8 +40,8 @@ class Scanner {
   }
 
   void SkipSpace() {
-    while (!AtEnd() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' ||
-                        text_[at_] == '\r')) {
+    while (!AtEnd() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
       ++at_;
     }
   }
@@ -60,7 +60,8 @@ class Scanner {
 
   void SkipString() {
     const char quote = text_[at_++];
-    while (!AtEnd() && text_[at_] != quote) at_ += text_[at_] == '\\' && at_ + 1 < text_.size() ? 2 : 1;
+    while (!AtEnd() && text_[at_] != quote)
+      at_ += text_[at_] == '\\' && at_ + 1 < text_.size() ? 2 : 1;
     if (!AtEnd()) ++at_;
   }
 

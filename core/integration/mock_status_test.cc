@@ -21,9 +21,9 @@ TEST(MockStatusTest, LenientObjects_RestApi7_9) {
 TEST(MockStatusTest, AnythingElseYieldsNone_RestApi7_9) {
   for (const char* text :
        {"", " ", "200", "[]", "{}", R"({"statusCode":"200"})", R"({"statusCode": 200.5})",
-        R"({"statusCode":})", R"({"statusCode"})", R"({"StatusCode":200})", "{statusCode:",
-        R"({"a":{"statusCode":200}})", R"("statusCode":200)", "{\"statusCode", "{'", "{[",
-        R"({"statusCode":99999999999})", R"({"statusCode":null})", "{a:]}"}) {
+        R"({"statusCode":})", R"({"statusCode"})", R"({"StatusCode":200})",
+        "{statusCode:", R"({"a":{"statusCode":200}})", R"("statusCode":200)", "{\"statusCode", "{'",
+        "{[", R"({"statusCode":99999999999})", R"({"statusCode":null})", "{a:]}"}) {
     EXPECT_EQ(FindMockStatus(text), std::nullopt) << text;
   }
 }

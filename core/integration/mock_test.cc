@@ -48,8 +48,8 @@ class MockTest : public testing::Test {
     EXPECT_TRUE(exchange_->done());
     return *exchange_;
   }
-  void Request(std::string_view method, std::initializer_list<
-                   std::pair<std::string_view, std::string_view>> headers) {
+  void Request(std::string_view method,
+               std::initializer_list<std::pair<std::string_view, std::string_view>> headers) {
     exchange_.reset();
     request_ = std::make_unique<TestRequest>(method, "/", headers);
   }
@@ -151,8 +151,8 @@ TEST_P(MockPassthroughTest, UnsupportedMediaType_RestApi6_4) {
   spec_.responses = {Response("", 200)};
   Request("POST", {{"Content-Type", row.content_type}});
   Run(R"({"statusCode":200})");
-  EXPECT_EQ(exchange_->failure, row.unsupported ? ResponseType::kUnsupportedMediaType
-                                                : ResponseType::kNone);
+  EXPECT_EQ(exchange_->failure,
+            row.unsupported ? ResponseType::kUnsupportedMediaType : ResponseType::kNone);
   EXPECT_EQ(exchange_->status, row.unsupported ? 0 : 200);
 }
 

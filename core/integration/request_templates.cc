@@ -17,7 +17,7 @@ RequestTemplates::Choice RequestTemplates::Choose(const RequestHead& request) co
   const HeaderField* field = request.headers.FindLast(HeaderId::kContentType);
   const auto type = field != nullptr ? ParseMediaType(field->value) : std::nullopt;
   // A missing field counts as application/json; a malformed one matches nothing.
-  const std::string_view key = type.has_value()    ? type->essence
+  const std::string_view key = type.has_value()   ? type->essence
                                : field == nullptr ? std::string_view("application/json")
                                                   : field->value;
   if (const BodyTemplate* found = Find(key)) return {found, false};

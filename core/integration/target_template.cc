@@ -96,13 +96,14 @@ TargetTemplate::TargetTemplate(Spec spec)
       return !name.empty() && mapping.name == name;
     });
     if (found == path_.end()) {
-      literal += "%7B";  // rest-api.md §6.5: an unresolved placeholder stays, as a target can say it
+      literal +=
+          "%7B";  // rest-api.md §6.5: an unresolved placeholder stays, as a target can say it
       text.remove_prefix(1);
       continue;
     }
     literal_size_ += literal.size();
-    pieces_.push_back({std::exchange(literal, {}), static_cast<int32_t>(found - path_.begin()),
-                       in_query});
+    pieces_.push_back(
+        {std::exchange(literal, {}), static_cast<int32_t>(found - path_.begin()), in_query});
     text.remove_prefix(close + 1);
   }
   literal_size_ += literal.size();

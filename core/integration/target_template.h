@@ -24,17 +24,18 @@ struct NamedSource {
 class TargetTemplate {
  public:
   struct Spec {
-    std::string prefix;  ///< put before `text`, as it is: "/v1", or empty
-    std::string text;    ///< path and query, e.g. "/pets/{id}?kind={kind}"; empty: "/"
-    std::vector<NamedSource> path;   ///< for `{name}`; others stay, percent-encoded
+    std::string prefix;             ///< put before `text`, as it is: "/v1", or empty
+    std::string text;               ///< path and query, e.g. "/pets/{id}?kind={kind}"; empty: "/"
+    std::vector<NamedSource> path;  ///< for `{name}`; others stay, percent-encoded
     std::vector<NamedSource> query;
     bool pass_query = false;  ///< HTTP_PROXY: the client's parameters go on, mapped ones override
   };
 
   explicit TargetTemplate(Spec spec);
 
-  /// The origin-form target for one request. Its query holds the URI's own parameters first, then the
-  /// client's, then the mapped ones (rest-api.md §6.5); decoded values are encoded again (§2.4).
+  /// The origin-form target for one request. Its query holds the URI's own parameters first, then
+  /// the client's, then the mapped ones (rest-api.md §6.5); decoded values are encoded again
+  /// (§2.4).
   std::string_view Make(const RequestContext& context, Arena* arena) const;
 
  private:
@@ -56,8 +57,8 @@ class TargetTemplate {
   size_t literal_size_ = 0;
 };
 
-/// Whether decoding `query` and encoding it again would give the same text, so that it can be passed
-/// on as it is.
+/// Whether decoding `query` and encoding it again would give the same text, so that it can be
+/// passed on as it is.
 bool IsCanonicalQuery(std::string_view query);
 
 }  // namespace postern

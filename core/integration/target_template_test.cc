@@ -27,9 +27,9 @@ std::string Make(TargetTemplate::Spec spec, std::string_view target = "/",
 }
 
 TEST(TargetTemplateTest, PlaceholderIsFilledByMapping_RestApi6_5) {
-  EXPECT_EQ(Make({"", "/pets/{id}", {Map("id", Kind::kPath, "petId")}, {}, false}, "/",
-                 {{"petId", "7"}}),
-            "/pets/7");
+  EXPECT_EQ(
+      Make({"", "/pets/{id}", {Map("id", Kind::kPath, "petId")}, {}, false}, "/", {{"petId", "7"}}),
+      "/pets/7");
   EXPECT_EQ(Make({"", "/{proxy}", {Map("proxy", Kind::kPath, "proxy")}, {}, true}, "/s/a/b//c?x=1",
                  {{"proxy", "a/b//c"}}),
             "/a/b//c?x=1");
@@ -42,16 +42,17 @@ TEST(TargetTemplateTest, MethodParameterOfTheSameNameIsNotUsed_RestApi6_5) {
 TEST(TargetTemplateTest, MissingOrEmptySourceDropsTheMapping_RestApi6_2) {
   EXPECT_EQ(Make({"", "/pets/{id}", {Map("id", Kind::kQuery, "none")}, {}, false}),
             "/pets/%7Bid%7D");
-  EXPECT_EQ(Make({"", "/p", {}, {Map("a", Kind::kQuery, "none"), Map("b", Kind::kQuery, "e")}, false},
-                 "/?e="),
-            "/p");
+  EXPECT_EQ(
+      Make({"", "/p", {}, {Map("a", Kind::kQuery, "none"), Map("b", Kind::kQuery, "e")}, false},
+           "/?e="),
+      "/p");
 }
 
 TEST(TargetTemplateTest, RawPathStaysRawAndOtherValuesAreEncoded_RestApi3_3) {
-  EXPECT_EQ(Make({"", "/{a}/{b}",
-                  {Map("a", Kind::kPath, "x"), Map("b", Kind::kQuery, "q")}, {}, false},
-                 "/?q=a%2Fb%20c%3F", {{"x", "%2Fslash%20"}}),
-            "/%2Fslash%20/a%2Fb%20c%3F");
+  EXPECT_EQ(
+      Make({"", "/{a}/{b}", {Map("a", Kind::kPath, "x"), Map("b", Kind::kQuery, "q")}, {}, false},
+           "/?q=a%2Fb%20c%3F", {{"x", "%2Fslash%20"}}),
+      "/%2Fslash%20/a%2Fb%20c%3F");
 }
 
 TEST(TargetTemplateTest, PrefixAndEmptyPath) {
@@ -111,8 +112,9 @@ TEST(TargetTemplateTest, OtherSources_RestApi6_2) {
 }
 
 TEST(TargetTemplateTest, RawPathInAQueryCannotSplitIt) {
-  EXPECT_EQ(Make({"", "/p?x={v}", {Map("v", Kind::kPath, "v")}, {}, false}, "/", {{"v", "a&b=%20"}}),
-            "/p?x=a%26b%3D%20");
+  EXPECT_EQ(
+      Make({"", "/p?x={v}", {Map("v", Kind::kPath, "v")}, {}, false}, "/", {{"v", "a&b=%20"}}),
+      "/p?x=a%26b%3D%20");
 }
 
 TEST(IsCanonicalQueryTest, OnlyWhatWouldComeOutTheSame) {

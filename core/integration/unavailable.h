@@ -10,7 +10,8 @@ namespace postern {
 
 /// Stands behind a method that cannot be executed: the definition asks for something that this
 /// gateway does not do (Method.unavailable_reason), its endpoint has no usable address
-/// (rest-api.md §6.5), or its function is not known. Every request fails; the reason goes to the log.
+/// (rest-api.md §6.5), or its function is not known. Every request fails; the reason goes to the
+/// log.
 class UnavailableIntegration final : public Integration {
  public:
   /// `type_name` is static, `reason` is shown as $context.integration.error.

@@ -10,8 +10,8 @@ constexpr std::string_view kNetwork =
 
 void SetDetail(UpstreamFailure failure, std::string_view detail, RequestContext* context,
                Arena* arena) {
-  context->error_detail = arena->Concat(
-      "upstream:", detail.empty() ? UpstreamFailureName(failure) : detail);
+  context->error_detail =
+      arena->Concat("upstream:", detail.empty() ? UpstreamFailureName(failure) : detail);
 }
 
 }  // namespace
@@ -24,7 +24,8 @@ FailureReply DescribeHttpFailure(UpstreamFailure failure, std::string_view detai
       context->integration_error = kTimedOut;
       return {ResponseType::kIntegrationTimeout, 0};
     case UpstreamFailure::kMalformed:
-      context->integration_error = "Execution failed due to a malformed or truncated endpoint response";
+      context->integration_error =
+          "Execution failed due to a malformed or truncated endpoint response";
       context->error_message = kInternal;
       return {ResponseType::kIntegrationFailure, 502};
     case UpstreamFailure::kRequestAborted:

@@ -16,8 +16,9 @@ struct FailureReply {
   uint16_t status;  ///< 0: the type's own
 };
 
-/// Towards an HTTP backend (rest-api.md §4.1, §6.6): 504 for a timeout and for a backend that cannot
-/// be reached, 502 for an answer that is malformed or breaks off before its content. Fills what `context` knows of errors.
+/// Towards an HTTP backend (rest-api.md §4.1, §6.6): 504 for a timeout and for a backend that
+/// cannot be reached, 502 for an answer that is malformed or breaks off before its content. Fills
+/// what `context` knows of errors.
 FailureReply DescribeHttpFailure(UpstreamFailure failure, std::string_view detail,
                                  RequestContext* context, Arena* arena);
 

@@ -56,11 +56,13 @@ Connection::Connection(NetContext* net, int fd, bool connecting, std::unique_ptr
     : net_(net),
       events_(events),
       fd_(fd),
-      state_(connecting ? State::kConnecting : tls != nullptr ? State::kHandshaking : State::kOpen),
+      state_(connecting       ? State::kConnecting
+             : tls != nullptr ? State::kHandshaking
+                              : State::kOpen),
       pending_(&net->blocks),
       linger_timer_(
-          net->dispatcher->timers(), [](void* arg) { static_cast<Connection*>(arg)->Fail(absl::OkStatus()); },
-          this),
+          net->dispatcher->timers(),
+          [](void* arg) { static_cast<Connection*>(arg)->Fail(absl::OkStatus()); }, this),
       tls_(std::move(tls)) {
   ++net_->open_connections;
   watcher_.Open(
@@ -108,7 +110,8 @@ void Connection::Write(std::string_view bytes) {
 void Connection::Emit(std::string_view head, std::string_view bytes) {
   if (tls_ != nullptr) {
     if (!connected()) return;  // nobody may write before OnConnected(); see Write()
-    HandleTls(tls_->Send(head, bytes, [this](std::string_view ciphertext) { SendRaw(ciphertext); }));
+    HandleTls(
+        tls_->Send(head, bytes, [this](std::string_view ciphertext) { SendRaw(ciphertext); }));
     return;
   }
   const iovec parts[] = {{const_cast<char*>(head.data()), head.size()},
@@ -182,9 +185,9 @@ void Connection::Flush() {
 
 void Connection::OnEndOfIteration() {
   if (tls_ != nullptr && state_ == State::kOpen && reading_ && tls_->has_held()) {
-    HandleTls(tls_->Resume(
-        [this](std::string_view ciphertext) { SendRaw(ciphertext); },
-        [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
+    HandleTls(
+        tls_->Resume([this](std::string_view ciphertext) { SendRaw(ciphertext); },
+                     [this](std::string_view plaintext) { return DeliverPlaintext(plaintext); }));
   }
   ReadAvailable();
   if (fd_ < 0) return;

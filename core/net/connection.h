@@ -65,21 +65,21 @@ class ConnectionEvents {
   ~ConnectionEvents() = default;
 };
 
-/// A byte stream to a peer over TCP or a Unix socket, plain or TLS. Owns its descriptor and the bytes
-/// that the peer has not taken yet. Writes are gathered until the end of the loop iteration, then
-/// leave by one system call. Used by servers and clients alike. Not thread-safe.
+/// A byte stream to a peer over TCP or a Unix socket, plain or TLS. Owns its descriptor and the
+/// bytes that the peer has not taken yet. Writes are gathered until the end of the loop iteration,
+/// then leave by one system call. Used by servers and clients alike. Not thread-safe.
 class Connection final : public ByteSink, private EndOfIteration {
  public:
-  /// Takes over `fd` (connected, or connecting when `connecting`), non-blocking. `tls` may be null for
-  /// a plain connection. `events` outlives the connection or calls Close() first.
+  /// Takes over `fd` (connected, or connecting when `connecting`), non-blocking. `tls` may be null
+  /// for a plain connection. `events` outlives the connection or calls Close() first.
   Connection(NetContext* net, int fd, bool connecting, std::unique_ptr<TlsChannel> tls,
              ConnectionEvents* events);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // ByteSink: gathered until the iteration ends; large writes leave at once. On a TLS connection only
-  // after OnConnected().
+  // ByteSink: gathered until the iteration ends; large writes leave at once. On a TLS connection
+  // only after OnConnected().
   char* Reserve(size_t size) override;
   void Commit(size_t size) override;
   void Write(std::string_view bytes) override;
@@ -88,7 +88,8 @@ class Connection final : public ByteSink, private EndOfIteration {
   /// Writes what is gathered now rather than at the end of the iteration.
   void Flush();
 
-  /// Stops or resumes delivery of data. While stopped, the kernel's buffer fills and the peer waits.
+  /// Stops or resumes delivery of data. While stopped, the kernel's buffer fills and the peer
+  /// waits.
   void SetReading(bool on);
   bool reading() const { return reading_; }
 
@@ -103,7 +104,8 @@ class Connection final : public ByteSink, private EndOfIteration {
 
   /// Closes after all gathered and pending bytes are written: FIN (with TLS: close_notify before),
   /// then reads and discards until the peer closes or `linger_ms` passed, so that a peer still
-  /// sending reads the answer rather than a reset (RFC 9112 §9.6). No further events but OnClosed().
+  /// sending reads the answer rather than a reset (RFC 9112 §9.6). No further events but
+  /// OnClosed().
   void CloseGracefully(uint64_t linger_ms);
 
   /// Closes at once; pending bytes are dropped. No further events. Idempotent.
@@ -161,12 +163,12 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool reading_ = true;
   bool peer_closed_ = false;
   bool close_when_flushed_ = false;
-  bool was_blocked_ = false;  // OnWritable() is owed
-  bool write_broken_ = false;   // the kernel takes no more; what was to be written is dropped
-  bool readable_ = false;       // the kernel may hold data, or an end, that has not been read
-  bool hangup_ = false;         // FIN has arrived, behind what has not been read
-  bool failed_ = false;         // the socket is in error
-  bool big_reserved_ = false;   // Reserve() handed out the worker's scratch, not the cork
+  bool was_blocked_ = false;   // OnWritable() is owed
+  bool write_broken_ = false;  // the kernel takes no more; what was to be written is dropped
+  bool readable_ = false;      // the kernel may hold data, or an end, that has not been read
+  bool hangup_ = false;        // FIN has arrived, behind what has not been read
+  bool failed_ = false;        // the socket is in error
+  bool big_reserved_ = false;  // Reserve() handed out the worker's scratch, not the cork
   uint32_t read_size_ = kFirstRead;
   uint32_t max_read_ = NetContext::kScratchSize / 2;
   uint32_t cork_used_ = 0;
@@ -174,7 +176,7 @@ class Connection final : public ByteSink, private EndOfIteration {
   char* cork_ = nullptr;  // gathered bytes of this iteration, NetContext::kCorkSize
   absl::Status failure_;  // reported at the end of the iteration
   SocketWatcher watcher_;
-  ByteQueue pending_;     // bytes (ciphertext with TLS) the kernel has refused
+  ByteQueue pending_;  // bytes (ciphertext with TLS) the kernel has refused
   Timer linger_timer_;
   Address peer_;
   Address local_;

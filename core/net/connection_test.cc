@@ -1,7 +1,7 @@
 #include "core/net/connection.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -60,7 +60,8 @@ class ConnectionTest : public testing::Test {
   // Turns the loop until `done`, at most five seconds of turns.
   void Until(const std::function<bool()>& done) {
     const uint64_t end = dispatcher.NowMs() + 5000;
-    Timer tick(dispatcher.timers(), [](void* arg) { static_cast<Timer**>(arg)[0]->Start(1); }, &tick_self);
+    Timer tick(
+        dispatcher.timers(), [](void* arg) { static_cast<Timer**>(arg)[0]->Start(1); }, &tick_self);
     tick_self = &tick;
     tick.Start(1);
     while (!done()) {

@@ -111,7 +111,9 @@ class Listener {
 
   /// Connections taken in one go; then other work of the worker has its turn.
   static constexpr int kAcceptsPerWakeup = 64;
-  static constexpr uint64_t kRetryMs = 50;
+  /// Short, for what waits in the queue may use up freed descriptors several times over (clients
+  /// that have gone meanwhile), and the rest should still be served within 100 ms.
+  static constexpr uint64_t kRetryMs = 10;
 
   /// `limit` (may be null) outlives the connections; whoever closes one calls limit->Give().
   Listener(Dispatcher* dispatcher, ListenSocket socket, ConnectionLimit* limit, OnAccept on_accept);

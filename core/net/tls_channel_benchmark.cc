@@ -16,9 +16,8 @@ struct Session {
       : root(MakeTestCertificate({.common_name = "root", .is_ca = true})),
         leaf(MakeTestCertificate({.subject_alt_names = {"DNS:a.example"}}, &root)),
         server_context(*TlsServerContext::Create(
-            TlsServerOptions{
-                .identities = {{.certificate_chain = {.inline_pem = leaf.chain_pem},
-                                .private_key = {.inline_pem = leaf.key_pem}}}},
+            TlsServerOptions{.identities = {{.certificate_chain = {.inline_pem = leaf.chain_pem},
+                                             .private_key = {.inline_pem = leaf.key_pem}}}},
             std::make_shared<TlsTicketKeys>(7200))),
         client_context(*TlsClientContext::Create(
             TlsClientOptions{.truststore = {.inline_pem = root.certificate_pem}})),

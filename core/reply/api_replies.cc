@@ -74,7 +74,8 @@ struct ApiReplies::Definition {
     for (ReplySpec::Template& source : spec.templates) {
       templates.push_back({std::move(source.content_type), ReplyTemplate(source.body)});
     }
-    if (templates.empty()) templates.push_back({std::string(kJson), ReplyTemplate(kDefaultTemplate)});
+    if (templates.empty())
+      templates.push_back({std::string(kJson), ReplyTemplate(kDefaultTemplate)});
   }
 
   /// By the first media type of Accept, else application/json, else the first (rest-api.md §8.3).

@@ -54,11 +54,11 @@ class ApiReplies {
   /// Every type by its default; for requests that reach no API.
   static const ApiReplies& Default();
 
-  /// Makes the response of `type`, which may not be kNone. `status` is what the failure itself names
-  /// (an AWS_PROXY failure: 500 or 502, rest-api.md §4.3); 0 leaves it to the type. A status code
-  /// that the owner has put wins over both. Message and details are read from `context`, whose
-  /// error_type and status are set here. Adds x-amzn-ErrorType, Content-Type and mapped fields; what
-  /// every response carries is AddStandardHeaders()'s.
+  /// Makes the response of `type`, which may not be kNone. `status` is what the failure itself
+  /// names (an AWS_PROXY failure: 500 or 502, rest-api.md §4.3); 0 leaves it to the type. A status
+  /// code that the owner has put wins over both. Message and details are read from `context`, whose
+  /// error_type and status are set here. Adds x-amzn-ErrorType, Content-Type and mapped fields;
+  /// what every response carries is AddStandardHeaders()'s.
   Reply Render(ResponseType type, uint16_t status, RequestContext* context, Arena* arena) const;
 
  private:

@@ -22,7 +22,8 @@ struct Rendered {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-Rendered Render(const ApiReplies& replies, ResponseType type, uint16_t status, TestRequest& request) {
+Rendered Render(const ApiReplies& replies, ResponseType type, uint16_t status,
+                TestRequest& request) {
   const Reply reply = replies.Render(type, status, &request.context, &request.arena);
   Rendered out{reply.head->status, std::string(reply.body), "", "", {}};
   EXPECT_EQ(reply.head->content_length, reply.body.size());
@@ -105,10 +106,10 @@ TEST(ApiRepliesTest, PolicyDenialHasCapitalMessage_RestApi0_3) {
   TestRequest request;
   request.context.error_message =
       "User is not authorized to access this resource with an explicit deny";
-  const Rendered reply =
-      Render(ApiReplies::Default(), ResponseType::kAccessDenied, 0, request);
-  EXPECT_EQ(reply.body,
-            R"({"Message":"User is not authorized to access this resource with an explicit deny"})");
+  const Rendered reply = Render(ApiReplies::Default(), ResponseType::kAccessDenied, 0, request);
+  EXPECT_EQ(
+      reply.body,
+      R"({"Message":"User is not authorized to access this resource with an explicit deny"})");
   EXPECT_EQ(reply.body.size(), 82u);
   EXPECT_EQ(reply.status, 403);
   EXPECT_EQ(reply.error_type, "AccessDeniedException");
@@ -166,9 +167,8 @@ TEST(ApiRepliesTest, DefaultWithoutStatusKeepsTheTypesOwn_RestApi4_3) {
 
 TEST(ApiRepliesTest, Default5xxStatusChangesEveryType_RestApi4_3) {
   const ApiReplies replies = Replies(Put(ResponseType::kDefault5xx, 599));
-  for (ResponseType type :
-       {ResponseType::kApiConfigurationError, ResponseType::kAuthorizerFailure,
-        ResponseType::kIntegrationFailure, ResponseType::kIntegrationTimeout}) {
+  for (ResponseType type : {ResponseType::kApiConfigurationError, ResponseType::kAuthorizerFailure,
+                            ResponseType::kIntegrationFailure, ResponseType::kIntegrationTimeout}) {
     EXPECT_EQ(Render(replies, type).status, 599);
   }
   // A put definition is rendered from its own template: no space.
@@ -186,10 +186,10 @@ TEST(ApiRepliesTest, LambdaFailureIs500UnlessAStatusWasPut_RestApi4_3) {
                    ResponseType::kIntegrationFailure, 500)
                 .status,
             599);
-  EXPECT_EQ(Render(Replies(Put(ResponseType::kDefault5xx, 503)),
-                   ResponseType::kIntegrationFailure, 500)
-                .status,
-            503);
+  EXPECT_EQ(
+      Render(Replies(Put(ResponseType::kDefault5xx, 503)), ResponseType::kIntegrationFailure, 500)
+          .status,
+      503);
   EXPECT_EQ(Render(ApiReplies::Default(), ResponseType::kIntegrationFailure).status, 504);
 }
 
@@ -211,10 +211,9 @@ TEST(ApiRepliesTest, IncompleteSignatureFollowsMissingToken_Authorization1_12) {
                    ResponseType::kIncompleteSignature)
                 .status,
             401);
-  EXPECT_EQ(
-      Render(Replies(Put(ResponseType::kDefault4xx, 418)), ResponseType::kIncompleteSignature)
-          .status,
-      418);
+  EXPECT_EQ(Render(Replies(Put(ResponseType::kDefault4xx, 418)), ResponseType::kIncompleteSignature)
+                .status,
+            418);
   EXPECT_EQ(Render(ApiReplies::Default(), ResponseType::kIncompleteSignature).error_type,
             "IncompleteSignatureException");
 }
@@ -284,8 +283,8 @@ TEST(ApiRepliesTest, TemplateIsChosenByAccept_RestApi4_4) {
   EXPECT_EQ(type_for("garbage"), "application/json");
   TestRequest none;
   EXPECT_EQ(Render(replies, ResponseType::kUnauthorized, 0, none).content_type, "application/json");
-  const ApiReplies no_json = Replies(
-      Put(ResponseType::kDefault4xx, {}, {{"text/html", "<p/>"}, {"text/plain", "t"}}));
+  const ApiReplies no_json =
+      Replies(Put(ResponseType::kDefault4xx, {}, {{"text/html", "<p/>"}, {"text/plain", "t"}}));
   EXPECT_EQ(Render(no_json, ResponseType::kUnauthorized).content_type, "text/html");
 }
 

@@ -13,8 +13,8 @@ namespace postern {
 ///
 /// Gateway responses get the order of regional APIs: Date, Content-Type, x-amzn-RequestId,
 /// x-amzn-ErrorType, x-amz-apigw-id, then what their owner mapped. Elsewhere the fields go behind
-/// those of the integration, but before an X-Amzn-Trace-Id at the end. Content-Length and Connection
-/// are the codec's to write.
+/// those of the integration, but before an X-Amzn-Trace-Id at the end. Content-Length and
+/// Connection are the codec's to write.
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date);
 
 }  // namespace postern

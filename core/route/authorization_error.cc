@@ -62,8 +62,8 @@ std::string_view IncompleteSignatureMessage(const RequestHead& head, Arena* aren
     signature = signature || key == "Signature";
     signed_headers = signed_headers || key == "SignedHeaders";
   }
-  const bool date = head.headers.Find(HeaderId::kDate) != nullptr ||
-                    head.headers.Find("x-amz-date") != nullptr;
+  const bool date =
+      head.headers.Find(HeaderId::kDate) != nullptr || head.headers.Find("x-amz-date") != nullptr;
   if (credential && signature && signed_headers && date) return {};
   ArenaSink sink(arena, 512);
   if (!credential) sink.Append("Authorization header requires 'Credential' parameter. ");

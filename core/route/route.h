@@ -53,7 +53,7 @@ struct alignas(32) Route {
   const Integration* integration = nullptr;  ///< never null
   const ChainPlan* chain = nullptr;          ///< null: no filters
   uint32_t id = 0;  ///< dense number within the snapshot, for tables that a worker keeps beside it
-  bool detailed_metrics = false;             ///< times of its own (rest-api.md §13.2, §13.8)
+  bool detailed_metrics = false;  ///< times of its own (rest-api.md §13.2, §13.8)
 };
 
 struct Api;

@@ -15,21 +15,20 @@
 namespace postern {
 namespace {
 
-/// Paths of three segments below four services, so that trees of all sizes have the same shape and only
-/// their breadth differs; every tenth has a greedy variable.
+/// Paths of three segments below four services, so that trees of all sizes have the same shape and
+/// only their breadth differs; every tenth has a greedy variable.
 TestResources MakeResources(int routes) {
   TestResources resources;
   for (int i = 0; i < routes; ++i) {
-    resources.emplace_back(i % 10 == 9
-                               ? Concat("/service", i % 4, "/files", i, "/{proxy+}")
-                               : Concat("/service", i % 4, "/resource", i, "/{id}"),
+    resources.emplace_back(i % 10 == 9 ? Concat("/service", i % 4, "/files", i, "/{proxy+}")
+                                       : Concat("/service", i % 4, "/resource", i, "/{id}"),
                            std::vector<std::string>{i % 3 == 0 ? "ANY" : "GET"});
   }
   return resources;
 }
 
-/// Requests for all routes, each once, in random order. They lie one behind the other, as what was just
-/// received is in the cache.
+/// Requests for all routes, each once, in random order. They lie one behind the other, as what was
+/// just received is in the cache.
 struct Targets {
   explicit Targets(int routes) {
     std::vector<std::string> shuffled;
@@ -62,7 +61,8 @@ void BM_TreeFind(benchmark::State& state) {
   Targets targets(routes);
   for (auto _ : state) {
     RouteTree::Match match;
-    benchmark::DoNotOptimize(deployment->tree.Find(targets.Next(), MethodBit(Method::kGet), &match));
+    benchmark::DoNotOptimize(
+        deployment->tree.Find(targets.Next(), MethodBit(Method::kGet), &match));
     benchmark::DoNotOptimize(match.route);
   }
   state.counters["bytes/route"] =

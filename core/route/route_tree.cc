@@ -15,7 +15,8 @@ uint32_t Count(MethodMask methods) {
   return static_cast<uint32_t>(std::popcount(static_cast<unsigned>(methods)));
 }
 
-/// The route of a method among those of `methods`, which has the method or ANY. They begin at `first`.
+/// The route of a method among those of `methods`, which has the method or ANY. They begin at
+/// `first`.
 uint32_t RouteAt(uint32_t first, MethodMask methods, MethodMask method) {
   const MethodMask bit = (methods & method) != 0 ? method : kAnyMethodBit;
   return first + Count(methods & static_cast<MethodMask>(bit - 1));
@@ -119,8 +120,7 @@ bool RouteTree::Descend(uint32_t index, std::string_view rest, Search* search) c
   const uint32_t child = StaticChild(index, rest);
   if (child != kNone && (nodes_[child].subtree & search->wanted) != 0) {
     const size_t size = nodes_[child].label_size;
-    const std::string_view below =
-        rest.size() == size ? std::string_view{} : rest.substr(size + 1);
+    const std::string_view below = rest.size() == size ? std::string_view{} : rest.substr(size + 1);
     if (Descend(child, below, search)) return true;
   }
   if (node.variable == kLeaf) {
@@ -162,8 +162,7 @@ bool RouteTree::Find(std::string_view path, MethodMask method, Match* match) con
 }
 
 size_t RouteTree::memory() const {
-  return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(Slot) +
-         labels_.capacity();
+  return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(Slot) + labels_.capacity();
 }
 
 // A node before compression: one segment each.
@@ -309,8 +308,7 @@ RouteTree RouteTree::Builder::Build(std::vector<uint32_t>* numbers) {
   for (uint32_t i = 1; i < tree.nodes_.size(); ++i) {
     const Node& node = tree.nodes_[i];
     if (node.label_size == 0 || tree.nodes_[node.parent].only_static != kHashed) continue;
-    const uint64_t hash =
-        HashText(tree.Label(node).substr(0, node.first_size), node.parent);
+    const uint64_t hash = HashText(tree.Label(node).substr(0, node.first_size), node.parent);
     size_t at = hash & tree.slot_mask_;
     while (tree.slots_[at].node != kNone) at = (at + 1) & tree.slot_mask_;
     tree.slots_[at] = {static_cast<uint32_t>(hash >> 32), i};

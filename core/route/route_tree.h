@@ -42,9 +42,9 @@ class RouteTree {
   static constexpr size_t kMaxSegments = 128;
 
   struct Match {
-    uint32_t route;         ///< as the tree numbers them, see Builder::Build
-    uint32_t value_count;   ///< variables of its template
-    uint32_t nodes_entered; ///< how much work it was
+    uint32_t route;          ///< as the tree numbers them, see Builder::Build
+    uint32_t value_count;    ///< variables of its template
+    uint32_t nodes_entered;  ///< how much work it was
     /// Values of the variables in the order of the template, as sent; views into the path. Left
     /// uninitialized beyond `value_count`.
     struct Value {
@@ -76,9 +76,9 @@ class RouteTree {
   // One cache line, with all that a match needs of it, so that a large tree costs one miss a node.
   // `{x+}` never has children, and `{x}` often has none: their methods stand in the parent.
   struct alignas(64) Node {
-    uint32_t parent = kNone;       // guards hash lookups
-    uint32_t first_route = 0;      // one for each bit of `methods`, then of `leaf`, then of `greedy`
-    uint32_t variable = kNone;     // child `{x}`, kLeaf, or kNone
+    uint32_t parent = kNone;    // guards hash lookups
+    uint32_t first_route = 0;   // one for each bit of `methods`, then of `leaf`, then of `greedy`
+    uint32_t variable = kNone;  // child `{x}`, kLeaf, or kNone
     uint32_t only_static = kNone;  // the only static child, kNone, or kHashed
     uint32_t label = 0;            // offset of a label that is longer than kInlineLabel
     uint16_t label_size = 0;       // static text that leads here, "a/b" for a chain
@@ -119,14 +119,14 @@ class RouteTree::Builder {
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
-  /// Adds method `method` (one bit) of the resource `path`, known to the caller by `number`. Fails with
-  /// AlreadyExists if a resource of this shape has the method already (`/{a}` and `/{b}` have the
-  /// same shape), with InvalidArgument beyond the limits above.
+  /// Adds method `method` (one bit) of the resource `path`, known to the caller by `number`. Fails
+  /// with AlreadyExists if a resource of this shape has the method already (`/{a}` and `/{b}` have
+  /// the same shape), with InvalidArgument beyond the limits above.
   absl::Status Add(const PathTemplate& path, MethodMask method, uint32_t number);
 
-  /// The tree. It numbers its routes itself, from 0, those of neighbouring resources together, so that
-  /// a match is an index into whatever the caller keeps in the same order: `numbers[route]` is the
-  /// number given to Add().
+  /// The tree. It numbers its routes itself, from 0, those of neighbouring resources together, so
+  /// that a match is an index into whatever the caller keeps in the same order: `numbers[route]` is
+  /// the number given to Add().
   RouteTree Build(std::vector<uint32_t>* numbers);
 
  private:

@@ -50,7 +50,8 @@ struct Named {
 };
 
 TEST(RouteTreeTest, MethodMismatchFallsThroughToGreedyAncestor_RestApi3_2) {
-  const Named api(Resources{{"/test", {"POST"}}, {"/test/any", {"ANY"}}, {"/{proxy+}", {"OPTIONS"}}});
+  const Named api(
+      Resources{{"/test", {"POST"}}, {"/test/any", {"ANY"}}, {"/{proxy+}", {"OPTIONS"}}});
   EXPECT_EQ(api.Find("OPTIONS", "/test"), "OPTIONS /{proxy+} test");
   EXPECT_EQ(api.Find("OPTIONS", "/test/any"), "ANY /test/any");
   EXPECT_EQ(api.Find("GET", "/test/any"), "ANY /test/any");
@@ -58,8 +59,8 @@ TEST(RouteTreeTest, MethodMismatchFallsThroughToGreedyAncestor_RestApi3_2) {
 }
 
 TEST(RouteTreeTest, SearchLeavesSubtreeAgain_RestApi3_2) {
-  const Named api(Resources{
-      {"/part1", {"GET"}}, {"/part1/hardcoded-value", {"GET"}}, {"/{param+}", {"GET"}}});
+  const Named api(
+      Resources{{"/part1", {"GET"}}, {"/part1/hardcoded-value", {"GET"}}, {"/{param+}", {"GET"}}});
   EXPECT_EQ(api.Find("GET", "/part1"), "GET /part1");
   EXPECT_EQ(api.Find("GET", "/part1/hardcoded-value"), "GET /part1/hardcoded-value");
   EXPECT_EQ(api.Find("GET", "/part1/random-value"), "GET /{param+} part1/random-value");
@@ -127,10 +128,8 @@ TEST(RouteTreeTest, HeadIsNotServedByGet_RestApi2_5) {
 }
 
 TEST(RouteTreeTest, RankIsSegmentBySegmentFromTheLeft_RestApi3_1) {
-  const Named api(Resources{{"/a/{p}/c", {"GET"}},
-                   {"/{q}/b/c", {"GET"}},
-                   {"/a/b/{r+}", {"GET"}},
-                   {"/{s+}", {"GET"}}});
+  const Named api(Resources{
+      {"/a/{p}/c", {"GET"}}, {"/{q}/b/c", {"GET"}}, {"/a/b/{r+}", {"GET"}}, {"/{s+}", {"GET"}}});
   // Static first segment beats everything further right.
   EXPECT_EQ(api.Find("GET", "/a/b/c"), "GET /a/b/{r+} c");
   EXPECT_EQ(api.Find("GET", "/a/x/c"), "GET /a/{p}/c x");
@@ -146,7 +145,8 @@ TEST(RouteTreeTest, BacktrackingForgetsValuesOfTheBranchLeft_RestApi3_1) {
 }
 
 TEST(RouteTreeTest, TrailingSlashesInfluenceNothing_RestApi2_3) {
-  const Named api(Resources{{"/", {"GET"}}, {"/pets", {"GET"}}, {"/pets/{id}", {"GET"}}, {"/f/{p+}", {"GET"}}});
+  const Named api(
+      Resources{{"/", {"GET"}}, {"/pets", {"GET"}}, {"/pets/{id}", {"GET"}}, {"/f/{p+}", {"GET"}}});
   EXPECT_EQ(api.Find("GET", "/"), "GET /");
   EXPECT_EQ(api.Find("GET", "//"), "GET /");
   EXPECT_EQ(api.Find("GET", "/pets/"), "GET /pets");
@@ -182,7 +182,8 @@ TEST(RouteTreeTest, PathsAreCaseSensitive_RestApi2_3) {
 }
 
 TEST(RouteTreeTest, StaticChainsAreOneNode) {
-  const Named api(Resources{{"/api/v1/internal/pets", {"GET"}}, {"/api/v1/internal/pets/{id}", {"GET"}}});
+  const Named api(
+      Resources{{"/api/v1/internal/pets", {"GET"}}, {"/api/v1/internal/pets/{id}", {"GET"}}});
   EXPECT_EQ(api.tree.node_count(), 2u);
   EXPECT_EQ(api.Find("GET", "/api/v1/internal/pets"), "GET /api/v1/internal/pets");
   EXPECT_EQ(api.Find("GET", "/api/v1/internal/pets/7"), "GET /api/v1/internal/pets/{id} 7");
@@ -225,8 +226,8 @@ TEST(RouteTreeTest, EmptyTreeMatchesNothing) {
   EXPECT_FALSE(RouteTree::Builder().Build(&numbers).Find("/", ParseMethodBit("GET"), &match));
 }
 
-// Every level has a static and a variable child, and what the request asks for is missing at the end
-// of all of them: the worst that a tree can do. Every node is entered at most once.
+// Every level has a static and a variable child, and what the request asks for is missing at the
+// end of all of them: the worst that a tree can do. Every node is entered at most once.
 TEST(RouteTreeTest, AdversarialTreeIsWalkedAtMostOnce_RestApi3_1) {
   constexpr int kDepth = 12;
   RouteTree::Builder builder;

@@ -22,8 +22,8 @@ std::string_view HostOf(std::string_view authority) {
   return authority.substr(0, authority.find(':'));
 }
 
-/// Splits the first segment off `path`, which starts with a slash. A run of slashes behind it counts
-/// as one (rest-api.md §2.3, rule 1); what is left starts with a slash.
+/// Splits the first segment off `path`, which starts with a slash. A run of slashes behind it
+/// counts as one (rest-api.md §2.3, rule 1); what is left starts with a slash.
 std::string_view TakeSegment(std::string_view* path) {
   const size_t end = std::min(path->find('/', 1), path->size());
   const std::string_view segment = path->substr(1, end - 1);
@@ -132,7 +132,8 @@ Router::~Router() = default;
 const Router::DomainEntry* Router::FindDomain(std::string_view host) const {
   if (!domain_index_.empty() && host.size() <= kMaxHost) {
     char buffer[kMaxHost + 1];
-    // Names match whatever their case (rest-api.md §2.1). A star stands before them for the wildcard.
+    // Names match whatever their case (rest-api.md §2.1). A star stands before them for the
+    // wildcard.
     std::transform(host.begin(), host.end(), buffer + 1, ToLower);
     const std::string_view lower(buffer + 1, host.size());
     uint32_t found = domain_index_.Find(lower);
@@ -161,17 +162,16 @@ bool Router::FindByStage(std::string_view api_id, std::string_view path, Target*
 }
 
 bool Router::FindInDomain(const RequestHead& head, const RouteInput& input, std::string_view path,
-                          RequestContext* context, const DomainEntry& entry,
-                          Target* target) const {
+                          RequestContext* context, const DomainEntry& entry, Target* target) const {
   const Domain& domain = entry.domain;
   if (domain.require_client_certificate && !input.client_certificate_verified) return false;
   target->context_path = path;
   for (const Rule& rule : domain.rules) {
     std::string_view rest;
     if (!StartsWithSegments(path, rule.base_path, &rest)) continue;
-    if (!std::all_of(rule.headers.begin(), rule.headers.end(), [&](const HeaderCondition& condition) {
-          return Holds(condition, head.headers);
-        })) {
+    if (!std::all_of(
+            rule.headers.begin(), rule.headers.end(),
+            [&](const HeaderCondition& condition) { return Holds(condition, head.headers); })) {
       continue;
     }
     target->stage = rule.stage;
@@ -218,8 +218,7 @@ bool Router::FindTarget(const RequestHead& head, const RouteInput& input, std::s
         if (!FindByStage(api_id, stage_on, target)) return false;
         target->method_path = rest;
         // As if the stage stood right before the path.
-        target->context_path =
-            context->request->headers.arena()->Concat("/", stage, rest);
+        target->context_path = context->request->headers.arena()->Concat("/", stage, rest);
         return true;
       }
     }
@@ -285,11 +284,10 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
   context->stage_variables = variant.variables.data();
   context->stage_variable_count = variant.variables.size();
 
-  if (api.is_private &&
-      (!input.private_endpoint ||
-       (!api.vpc_endpoint_ids.empty() &&
-        std::find(api.vpc_endpoint_ids.begin(), api.vpc_endpoint_ids.end(), input.vpce_id) ==
-            api.vpc_endpoint_ids.end()))) {
+  if (api.is_private && (!input.private_endpoint ||
+                         (!api.vpc_endpoint_ids.empty() &&
+                          std::find(api.vpc_endpoint_ids.begin(), api.vpc_endpoint_ids.end(),
+                                    input.vpce_id) == api.vpc_endpoint_ids.end()))) {
     return Refuse(ResponseType::kForbidden, nullptr, context);
   }
   if (target.by_api_id && deployment.execute_api_endpoint_disabled) {

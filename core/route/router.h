@@ -34,7 +34,8 @@ struct RouteMatch {
   }
 };
 
-/// Finds API, stage and route of a request (rest-api.md §2, §3). Immutable and shared by all workers.
+/// Finds API, stage and route of a request (rest-api.md §2, §3). Immutable and shared by all
+/// workers.
 class Router {
  public:
   /// Facts of the gateway that every request's context shows.
@@ -70,18 +71,19 @@ class Router {
   struct Domain {
     std::string name;  ///< lower case: exact, "*.example.com", or "*"
     bool require_client_certificate = false;
-    std::vector<Rule> rules;        ///< in order of priority; tried before the mappings
+    std::vector<Rule> rules;  ///< in order of priority; tried before the mappings
     std::vector<Mapping> mappings;
   };
 
   /// `apis` are kept; stages that domains point at are among theirs.
-  Router(Gateway gateway, std::vector<std::unique_ptr<const Api>> apis, std::vector<Domain> domains);
+  Router(Gateway gateway, std::vector<std::unique_ptr<const Api>> apis,
+         std::vector<Domain> domains);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  /// Routes the request of `head`: chooses API, stage and canary by host and path, then the route by
-  /// path and method. Fills what `context` knows of it (path, domain, API, stage, resource,
+  /// Routes the request of `head`: chooses API, stage and canary by host and path, then the route
+  /// by path and method. Fills what `context` knows of it (path, domain, API, stage, resource,
   /// parameters); with a refusal also error_type, and error_message where it is not the type's own.
   /// What is made goes to `arena`; values stay views of `head`.
   RouteMatch Match(const RequestHead& head, const RouteInput& input, RequestContext* context,
@@ -97,8 +99,8 @@ class Router {
   };
   struct DomainEntry {
     Domain domain;
-    TextIndex base_paths;         // of the mappings
-    size_t max_segments = 0;      // of any base path
+    TextIndex base_paths;     // of the mappings
+    size_t max_segments = 0;  // of any base path
     const Mapping* catch_all = nullptr;
   };
   struct Target;

@@ -50,8 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   TestRequest request(parts[0], parts[2], {}, parts[1]);
   if (!parts[3].empty()) request.head.headers.Add("Authorization", parts[3]);
-  const RouteMatch match =
-      TestRouter().Match(request.head, {}, &request.context, &request.arena);
+  const RouteMatch match = TestRouter().Match(request.head, {}, &request.context, &request.arena);
   if ((match.route == nullptr) != (match.refusal != ResponseType::kNone)) __builtin_trap();
   const RequestContext& context = request.context;
   if (match.route != nullptr) {

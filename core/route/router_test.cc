@@ -255,13 +255,11 @@ TEST_F(RouterTest, ApiIdFieldIsNotBelievedOnPublicListeners_RestApi2_1) {
 
 TEST_F(RouterTest, LongestWholeSegmentPrefixWins_RestApi2_2) {
   add_domains_ = [this] {
-    return std::vector<Router::Domain>{{"api.example.com",
-                                        false,
-                                        {},
-                                        {{"", other_stage_},
-                                         {"shop", stage_},
-                                         {"shop/v2", other_stage_},
-                                         {"a/b/c", stage_}}}};
+    return std::vector<Router::Domain>{
+        {"api.example.com",
+         false,
+         {},
+         {{"", other_stage_}, {"shop", stage_}, {"shop/v2", other_stage_}, {"a/b/c", stage_}}}};
   };
   Where("GET", "/shop/pets", "api.example.com");
   EXPECT_EQ(request_->context.api_id, "a1b2c3");
@@ -343,8 +341,8 @@ TEST_F(RouterTest, DomainThatNeedsAClientCertificate_RestApi15_3) {
 TEST_F(RouterTest, RoutingRulesByHeaderAndBasePath_RestApi2_2) {
   add_domains_ = [this] {
     Router::Domain domain{"api.example.com", false, {}, {{"", stage_}}};
-    domain.rules.push_back({{{"X-Version", "beta*"}, {"accept", "*json*"}}, "shop", true, "r1",
-                            other_stage_});
+    domain.rules.push_back(
+        {{{"X-Version", "beta*"}, {"accept", "*json*"}}, "shop", true, "r1", other_stage_});
     domain.rules.push_back({{}, "shop", false, "r2", other_stage_});
     return std::vector<Router::Domain>{domain};
   };

@@ -31,7 +31,8 @@ inline uint64_t HashText(std::string_view text, uint64_t seed) {
     std::memcpy(&high, at + left - 4, 4);
     mix(low | static_cast<uint64_t>(high) << 32);
   } else if (left != 0) {
-    mix(static_cast<uint8_t>(at[0]) | static_cast<uint32_t>(static_cast<uint8_t>(at[left / 2])) << 8 |
+    mix(static_cast<uint8_t>(at[0]) |
+        static_cast<uint32_t>(static_cast<uint8_t>(at[left / 2])) << 8 |
         static_cast<uint32_t>(static_cast<uint8_t>(at[left - 1])) << 16);
   }
   return hash ^ (hash >> 32);

@@ -22,8 +22,8 @@ void AdminStream::OnEnd(const HeaderMap* /*trailers*/) { Answer(); }
 void AdminStream::OnReset(ResetReason /*reason*/) { Finish(); }
 
 void AdminStream::Answer() {
-  const AdminReply reply = host_->service_->Handle(
-      request_, static_cast<int64_t>(host_->env_->dispatcher->NowMs()));
+  const AdminReply reply =
+      host_->service_->Handle(request_, static_cast<int64_t>(host_->env_->dispatcher->NowMs()));
   ResponseHead head(&arena_);
   head.status = reply.status;
   head.headers.Add(HeaderId::kContentType, "Content-Type", reply.content_type);

@@ -20,8 +20,8 @@ absl::StatusOr<PemSource> ToPem(const DataSourceConfig& source) {
   }
   const char* value = std::getenv(source.value.c_str());
   if (value == nullptr || *value == '\0') {
-    return absl::NotFoundError(
-        absl::StrCat("environment variable ", source.value, " is not set; it should hold PEM text"));
+    return absl::NotFoundError(absl::StrCat("environment variable ", source.value,
+                                            " is not set; it should hold PEM text"));
   }
   return PemSource{.file = {}, .inline_pem = value};
 }

@@ -13,8 +13,8 @@
 
 namespace postern {
 
-/// What connections of one listener are made with. Immutable; replaced as a whole when the listener's
-/// settings change, and kept by the connections that began with it.
+/// What connections of one listener are made with. Immutable; replaced as a whole when the
+/// listener's settings change, and kept by the connections that began with it.
 struct ListenerSpec {
   std::string name;
   std::shared_ptr<const ServerSessionSettings> settings;
@@ -29,8 +29,8 @@ std::string ListenerKey(const ListenerConfig& config);
 absl::StatusOr<Address> ListenerAddress(const ListenerConfig& config);
 
 /// Makes the spec of `config`. What is equal in the listener of that key before (`before` and its
-/// `spec`, both null for a new one) is taken over: its certificates as loaded, its connection count.
-/// Fails if certificates cannot be loaded, naming the file.
+/// `spec`, both null for a new one) is taken over: its certificates as loaded, its connection
+/// count. Fails if certificates cannot be loaded, naming the file.
 absl::StatusOr<std::shared_ptr<const ListenerSpec>> MakeListenerSpec(
     const ListenerConfig& config, std::shared_ptr<TlsTicketKeys> ticket_keys,
     const ListenerConfig* before, const std::shared_ptr<const ListenerSpec>& spec);

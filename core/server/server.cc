@@ -102,7 +102,9 @@ absl::Status Server::Start() {
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     uv_signal_start(
         &signals_[i],
-        [](uv_signal_t* handle, int number) { static_cast<Server*>(handle->data)->OnSignal(number); },
+        [](uv_signal_t* handle, int number) {
+          static_cast<Server*>(handle->data)->OnSignal(number);
+        },
         kSignals[i]);
   }
   for (const auto& worker : workers_) worker->Start();
@@ -133,8 +135,8 @@ absl::Status Server::StartAdmin() {
       &dispatcher_, *std::move(socket), nullptr, [this](int fd, const Address& peer) {
         ServerSession::Owner* const owner = this;
         admin_sessions_.PushBack(new ServerSession(&admin_env_, admin_settings_, admin_host_.get(),
-                                                   owner, fd, peer, admin_listener_->address(), nullptr,
-                                                   nullptr));
+                                                   owner, fd, peer, admin_listener_->address(),
+                                                   nullptr, nullptr));
       });
   if (absl::Status status = admin_listener_->Start(); !status.ok()) return status;
   Log(LogLevel::kInfo, "listening", {{"name", "admin"}, {"address", bound}});
@@ -223,9 +225,9 @@ absl::Status Server::PrepareListeners(Activation* activation) {
     for (const auto& state : listeners_) {
       if (state->key == planned.state->key) before = state.get();
     }
-    absl::StatusOr<std::shared_ptr<const ListenerSpec>> spec = MakeListenerSpec(
-        config, ticket_keys_, before != nullptr ? &before->config : nullptr,
-        before != nullptr ? before->spec : nullptr);
+    absl::StatusOr<std::shared_ptr<const ListenerSpec>> spec =
+        MakeListenerSpec(config, ticket_keys_, before != nullptr ? &before->config : nullptr,
+                         before != nullptr ? before->spec : nullptr);
     if (!spec.ok()) return spec.status();
     planned.state->spec = *std::move(spec);
     if (before != nullptr) {
@@ -280,13 +282,14 @@ void Server::ApplyListeners() {
       }
     } else {
       for (size_t i = 0; i < workers_.size(); ++i) {
-        workers_[i]->Post(
-            [worker = workers_[i].get(), key, spec, socket = std::move(planned.sockets[i])]() mutable {
-              if (absl::Status status = worker->AddListener(key, std::move(socket), spec);
-                  !status.ok()) {
-                Log(LogLevel::kError, "listen_failed", {{"name", spec->name}, {"reason", Text(status)}});
-              }
-            });
+        workers_[i]->Post([worker = workers_[i].get(), key, spec,
+                           socket = std::move(planned.sockets[i])]() mutable {
+          if (absl::Status status = worker->AddListener(key, std::move(socket), spec);
+              !status.ok()) {
+            Log(LogLevel::kError, "listen_failed",
+                {{"name", spec->name}, {"reason", Text(status)}});
+          }
+        });
       }
       Log(LogLevel::kInfo, "listening",
           {{"name", spec->name}, {"address", planned.state->address.ToString()}});
@@ -313,7 +316,8 @@ void Server::FinishActivation(absl::Status status) {
   std::unique_ptr<Activation> ended = std::move(activation_);
   if (status.ok()) {
     Log(LogLevel::kInfo, "snapshot_active",
-        {{"version", ended->runtime->version()}, {"routes", uint64_t{ended->runtime->routes().size()}}});
+        {{"version", ended->runtime->version()},
+         {"routes", uint64_t{ended->runtime->routes().size()}}});
   }
   ended->done(std::move(status));
   if (next_ != nullptr && activation_ == nullptr) StartActivation(std::move(next_));
@@ -329,8 +333,7 @@ void Server::WatchCertificates() {
   }
   certificate_watcher_.reset();
   if (files.empty()) return;
-  certificate_watcher_ =
-      std::make_unique<FileWatcher>(
+  certificate_watcher_ = std::make_unique<FileWatcher>(
       &dispatcher_, std::move(files),
       [this](const std::vector<std::string>&) { ReloadCertificates(); });
 }
@@ -388,8 +391,7 @@ void Server::DrainStep() {
       return;
     case DrainPhase::kWaiting:
       Log(LogLevel::kWarn, "drain_timeout",
-          {{"after_ms", options_.drain_timeout_ms},
-           {"open_connections", OpenConnections()}});
+          {{"after_ms", options_.drain_timeout_ms}, {"open_connections", OpenConnections()}});
       if (exit_when_drained_) StopNow(0);
       return;
     case DrainPhase::kServing:

@@ -37,11 +37,11 @@ namespace postern {
 class Server final : private ServerSession::Owner {
  public:
   struct Options {
-    size_t workers = 0;       ///< 0: as many as the cgroup's CPU quota allows (CpuCount())
-    std::string admin;        ///< address of the admin endpoint; empty: none
-    std::string version;      ///< of the program
-    uint32_t warm_limit_ms = 2000;      ///< longest wait for names before a snapshot is activated
-    uint32_t drain_delay_ms = 0;        ///< from "not ready" until connections are refused
+    size_t workers = 0;             ///< 0: as many as the cgroup's CPU quota allows (CpuCount())
+    std::string admin;              ///< address of the admin endpoint; empty: none
+    std::string version;            ///< of the program
+    uint32_t warm_limit_ms = 2000;  ///< longest wait for names before a snapshot is activated
+    uint32_t drain_delay_ms = 0;    ///< from "not ready" until connections are refused
     uint32_t drain_timeout_ms = 25000;  ///< from then until what is left is cut
   };
 
@@ -53,8 +53,8 @@ class Server final : private ServerSession::Owner {
   /// Opens the admin endpoint and starts the workers. They serve once a snapshot is active.
   absl::Status Start();
 
-  /// Begins to activate `snapshot`; `done` hears of the end, from the loop or from inside. One that is
-  /// waiting when another comes is skipped (ABORTED). On any error the snapshot in force stays.
+  /// Begins to activate `snapshot`; `done` hears of the end, from the loop or from inside. One that
+  /// is waiting when another comes is skipped (ABORTED). On any error the snapshot in force stays.
   void Activate(std::shared_ptr<const RuntimeSnapshot> snapshot,
                 absl::AnyInvocable<void(absl::Status)> done);
 
@@ -64,8 +64,8 @@ class Server final : private ServerSession::Owner {
   /// Turns the loop until the process should end; returns its exit code.
   int Run();
 
-  /// Begins a drain, as SIGTERM does: not ready, then no new connections, then the end of those that
-  /// are open. With `exit`, Run() returns 0 afterwards.
+  /// Begins a drain, as SIGTERM does: not ready, then no new connections, then the end of those
+  /// that are open. With `exit`, Run() returns 0 afterwards.
   void Drain(bool exit);
 
   /// Ends Run() at once; connections that are open are cut.

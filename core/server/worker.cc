@@ -30,7 +30,8 @@ Worker::Worker(size_t index, MetricsRegistry* metrics)
            .access_log = &access_log_},
       host_(&env_),
       publish_timer_(
-          dispatcher_.timers(), [](void* arg) { static_cast<Worker*>(arg)->PublishMetrics(); }, this) {}
+          dispatcher_.timers(), [](void* arg) { static_cast<Worker*>(arg)->PublishMetrics(); },
+          this) {}
 
 Worker::~Worker() = default;
 
@@ -119,8 +120,7 @@ void Worker::OnAccept(Served* served, int fd, const Address& peer) {
   std::unique_ptr<TlsChannel> tls;
   if (spec->tls != nullptr) tls = spec->tls->MakeServerChannel();
   // The place among the allowed connections is given back with the session.
-  std::shared_ptr<void> place(spec->limit.get(),
-                              [limit = spec->limit](void*) { limit->Give(); });
+  std::shared_ptr<void> place(spec->limit.get(), [limit = spec->limit](void*) { limit->Give(); });
   auto* session = new ServerSession(&env_, spec->settings, &host_, this, fd, peer,
                                     served->listener->address(), std::move(tls), std::move(place));
   sessions_.PushBack(session);
@@ -161,8 +161,8 @@ void Worker::CheckDrained() {
   std::exchange(drained_, nullptr)();
 }
 
-// Adds what the listener has counted since the last time: listeners come and go, the worker's numbers
-// only rise.
+// Adds what the listener has counted since the last time: listeners come and go, the worker's
+// numbers only rise.
 void Worker::PublishListener(Served* served) {
   const ListenerStats& stats = served->listener->stats();
   const auto add = [](const CounterCell& from, uint64_t* seen, CounterCell* to) {
@@ -178,8 +178,10 @@ void Worker::PublishMetrics() {
   for (const auto& served : listeners_) PublishListener(served.get());
   metrics_->bytes_received.Publish(downstream_.bytes_read);
   metrics_->bytes_sent.Publish(downstream_.bytes_written);
-  metrics_->blocks_in_use.Set(static_cast<int64_t>(downstream_.blocks.in_use() + upstream_.blocks.in_use()));
-  metrics_->blocks_idle.Set(static_cast<int64_t>(downstream_.blocks.idle() + upstream_.blocks.idle()));
+  metrics_->blocks_in_use.Set(
+      static_cast<int64_t>(downstream_.blocks.in_use() + upstream_.blocks.in_use()));
+  metrics_->blocks_idle.Set(
+      static_cast<int64_t>(downstream_.blocks.idle() + upstream_.blocks.idle()));
   publish_timer_.Start(kPublishMs);
 }
 

@@ -10,14 +10,14 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "core/net/dns.h"
-#include "core/server/listener_spec.h"
-#include "core/server/serving_snapshot.h"
 #include "core/event/dispatcher.h"
 #include "core/net/connection.h"
+#include "core/net/dns.h"
 #include "core/net/listener.h"
 #include "core/observe/access_log.h"
 #include "core/observe/metrics.h"
+#include "core/server/listener_spec.h"
+#include "core/server/serving_snapshot.h"
 #include "core/session/gateway_stream.h"
 #include "core/session/server_session.h"
 #include "core/upstream/cluster_manager.h"
@@ -26,8 +26,8 @@
 namespace postern {
 
 /// One thread with one loop that serves its share of the connections and touches nothing of other
-/// workers. Constructed, started, stopped and destroyed by the main thread; Post() is how it is told
-/// anything in between. Methods marked [worker] run on its own thread.
+/// workers. Constructed, started, stopped and destroyed by the main thread; Post() is how it is
+/// told anything in between. Methods marked [worker] run on its own thread.
 class Worker final : private ServerSession::Owner {
  public:
   Worker(size_t index, MetricsRegistry* metrics);
@@ -60,8 +60,8 @@ class Worker final : private ServerSession::Owner {
 
   /// [worker] First step of a drain: nobody can begin a connection.
   void RefuseConnections();
-  /// [worker] Second: accept what is queued, close the listeners, let every connection end in order.
-  /// `done` runs on this worker when the last has ended.
+  /// [worker] Second: accept what is queued, close the listeners, let every connection end in
+  /// order. `done` runs on this worker when the last has ended.
   void Drain(absl::AnyInvocable<void()> done);
   /// [worker] HTTP/2's second GOAWAY, and whatever else a repeated drain does.
   void DrainAgain();

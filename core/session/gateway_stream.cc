@@ -82,7 +82,8 @@ void GatewayStream::FillForwarded() {
       context_->source_ip = address;
     }
     if (const HeaderField* proto = request_->headers.Find(HeaderId::kXForwardedProto)) {
-      if (proto->value == "http" || proto->value == "https") context_->forwarded_proto = proto->value;
+      if (proto->value == "http" || proto->value == "https")
+        context_->forwarded_proto = proto->value;
     }
     if (const HeaderField* port = request_->headers.Find(HeaderId::kXForwardedPort)) {
       uint16_t number = 0;

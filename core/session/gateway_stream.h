@@ -21,10 +21,10 @@ namespace postern {
 
 class GatewayHost;
 
-/// One exchange of API traffic, from the request's head to its access-log line: routes it once, runs
-/// its integration, and carries the answer back. The filter chain of a route will stand between this
-/// and the integration, on the two interfaces they meet by (ResponseSink, Exchange). Recycled by its
-/// host.
+/// One exchange of API traffic, from the request's head to its access-log line: routes it once,
+/// runs its integration, and carries the answer back. The filter chain of a route will stand
+/// between this and the integration, on the two interfaces they meet by (ResponseSink, Exchange).
+/// Recycled by its host.
 class GatewayStream final : public ListNode<GatewayStream>,
                             public RequestReceiver,
                             private ResponseSink {
@@ -69,7 +69,7 @@ class GatewayStream final : public ListNode<GatewayStream>,
   GatewayHost* host_;
   Arena arena_;
   ServerSession* session_ = nullptr;
-  ServerStream* stream_ = nullptr;   // null once the exchange is over on the client's side
+  ServerStream* stream_ = nullptr;  // null once the exchange is over on the client's side
   WorkerSnapshot* snapshot_ = nullptr;
   RequestHead* request_ = nullptr;
   RequestContext* context_ = nullptr;

@@ -15,7 +15,8 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
 
-ServerSession::ServerSession(const SessionEnv* env, std::shared_ptr<const ServerSessionSettings> settings,
+ServerSession::ServerSession(const SessionEnv* env,
+                             std::shared_ptr<const ServerSessionSettings> settings,
                              StreamHost* host, Owner* owner, int fd, const Address& peer,
                              const Address& local, std::unique_ptr<TlsChannel> tls,
                              std::shared_ptr<void> hold)
@@ -104,7 +105,8 @@ void ServerSession::MakeCodec(bool http2) {
 void ServerSession::OnConnected() {
   const TlsChannel* tls = connection_->tls();
   if (tls == nullptr) return;
-  (tls->resumed() ? env_->metrics->tls_handshakes_resumed : env_->metrics->tls_handshakes_full).Add();
+  (tls->resumed() ? env_->metrics->tls_handshakes_resumed : env_->metrics->tls_handshakes_full)
+      .Add();
   if (auto certificate = tls->peer_certificate()) {
     client_certificate_ = std::make_unique<const PeerCertificate>(*std::move(certificate));
   }
@@ -237,8 +239,8 @@ void ServerSession::Drain() {
   AfterCodec();
 }
 
-// Without a codec nobody knows what the client will ask, or has asked already: it is waited for like
-// a request on an idle connection.
+// Without a codec nobody knows what the client will ask, or has asked already: it is waited for
+// like a request on an idle connection.
 void ServerSession::BeginDrain() {
   draining_ = true;
   if (codec_ != nullptr) codec_->Drain();

@@ -25,18 +25,18 @@ struct ServerSessionSettings {
   bool allow_http1 = true;
   bool allow_http2 = true;
   bool expect_proxy_protocol = false;
-  uint8_t trusted_hops = 0;          ///< of X-Forwarded-For
-  uint64_t max_body_bytes = 0;       ///< 0: no limit but that of what collects it
+  uint8_t trusted_hops = 0;     ///< of X-Forwarded-For
+  uint64_t max_body_bytes = 0;  ///< 0: no limit but that of what collects it
   uint32_t handshake_timeout_ms = 10000;
   uint32_t header_timeout_ms = 10000;
   uint32_t body_timeout_ms = 30000;
   uint32_t idle_timeout_ms = 310000;  ///< rest-api.md §16
   uint32_t write_timeout_ms = 30000;
   uint32_t linger_ms = 2000;
-  /// An idle HTTP/1 connection is closed this long after a drain began: a request that its client has
-  /// already sent is still answered.
+  /// An idle HTTP/1 connection is closed this long after a drain began: a request that its client
+  /// has already sent is still answered.
   uint32_t drain_idle_ms = 500;
-  uint64_t max_requests = 0;  ///< on one connection; 0: no limit
+  uint64_t max_requests = 0;           ///< on one connection; 0: no limit
   uint32_t max_connection_age_ms = 0;  ///< after which it is drained; 0: no limit
   bool private_endpoint = false;
   std::string vpc_id;
@@ -63,8 +63,8 @@ struct SessionEnv {
   AccessLogWorker* access_log;
 };
 
-/// One connection of a client: chooses the codec, owns connection and codec, keeps their time limits,
-/// drains. Made by the worker for each accepted socket; ends by itself.
+/// One connection of a client: chooses the codec, owns connection and codec, keeps their time
+/// limits, drains. Made by the worker for each accepted socket; ends by itself.
 class ServerSession final : public Deferred,
                             public ListNode<ServerSession>,
                             private ConnectionEvents,
@@ -80,15 +80,15 @@ class ServerSession final : public Deferred,
     ~Owner() = default;
   };
 
-  /// Takes over `fd`. `local` is where it was accepted. `tls` null: cleartext. `hold` is kept as long as the session, e.g. its place
-  /// among the connections that a listener allows.
+  /// Takes over `fd`. `local` is where it was accepted. `tls` null: cleartext. `hold` is kept as
+  /// long as the session, e.g. its place among the connections that a listener allows.
   ServerSession(const SessionEnv* env, std::shared_ptr<const ServerSessionSettings> settings,
                 StreamHost* host, Owner* owner, int fd, const Address& peer, const Address& local,
                 std::unique_ptr<TlsChannel> tls, std::shared_ptr<void> hold);
   ~ServerSession() override;
 
-  /// Ends in order: no new exchanges, then the connection closes. Calling again takes HTTP/2's second
-  /// step.
+  /// Ends in order: no new exchanges, then the connection closes. Calling again takes HTTP/2's
+  /// second step.
   void Drain();
   /// Ends at once; exchanges under way are cut.
   void Abort();
@@ -140,8 +140,9 @@ class ServerSession final : public Deferred,
   std::unique_ptr<ServerCodec> codec_;
   std::string sniffed_;  // first bytes, while they could still be either protocol or a PROXY header
   Timer timer_;
-  uint64_t since_ = 0;          // when the present wait (handshake, head, idle) began
-  uint64_t blocked_since_ = 0;  // when bytes began to wait for a client without an exchange; 0: none do
+  uint64_t since_ = 0;  // when the present wait (handshake, head, idle) began
+  uint64_t blocked_since_ =
+      0;  // when bytes began to wait for a client without an exchange; 0: none do
   size_t blocked_bytes_ = 0;
   uint64_t requests_ = 0;
   const uint64_t born_;

@@ -13,8 +13,8 @@ namespace postern {
 
 class ClusterManager;
 
-/// A snapshot as one worker uses it: the shared immutable part, and what this worker keeps beside it.
-/// Made by core/server on the worker, and destroyed there once its last exchange has ended.
+/// A snapshot as one worker uses it: the shared immutable part, and what this worker keeps beside
+/// it. Made by core/server on the worker, and destroyed there once its last exchange has ended.
 struct WorkerSnapshot {
   std::shared_ptr<const void> hold;  ///< keeps everything below alive
   const Router* router = nullptr;
@@ -24,7 +24,7 @@ struct WorkerSnapshot {
   std::vector<RouteCells*> route_cells;
   std::vector<StageCells*> stage_cells;
   std::vector<const AccessLogTarget*> access_logs;  ///< by Stage::id; null: the stage does not log
-  size_t streams = 0;  ///< exchanges that use it
+  size_t streams = 0;                               ///< exchanges that use it
 };
 
 }  // namespace postern

@@ -5,8 +5,8 @@
 
 namespace postern {
 
-/// Writes `bits` as eight lower-case hexadecimal digits, most significant first, without a branch or a
-/// table.
+/// Writes `bits` as eight lower-case hexadecimal digits, most significant first, without a branch
+/// or a table.
 inline void WriteHex32(uint32_t bits, char* out) {
   uint64_t v = bits;
   v = (v | v << 16) & 0x0000ffff0000ffffu;

@@ -55,7 +55,8 @@ int CheckCommand(const std::vector<std::string>& args) {
     return kExitOk;
   }
   if (options.files.empty()) {
-    std::fprintf(stderr, "postern check: name a definition file\nusage: %s\n", flags.usage().c_str());
+    std::fprintf(stderr, "postern check: name a definition file\nusage: %s\n",
+                 flags.usage().c_str());
     return kExitUsage;
   }
   auto listeners = ListenerOptions().ToListeners();

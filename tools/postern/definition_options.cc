@@ -27,13 +27,14 @@ absl::StatusOr<std::string> ReadDefinition(const std::string& path) {
         absl::StrCat(path, ": is a folder; name the definition file in it"));
   }
   if (info.st_size > static_cast<off_t>(kMaxDefinitionBytes)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": has ", info.st_size, " bytes; at most ", kMaxDefinitionBytes, " are read"));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has ", info.st_size, " bytes; at most ",
+                                                   kMaxDefinitionBytes, " are read"));
   }
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
-  if (!in) return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
+  if (!in)
+    return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
   return std::move(text).str();
 }
 
@@ -46,17 +47,19 @@ std::vector<std::string> SplitLines(absl::string_view text) {
 void DefinitionOptions::Bind(FlagSet* flags) {
   flags->String("stage", "NAME", "Stage to serve. Default prod.", &stage);
   flags->Strings("var", "NAME=VALUE", "A stage variable. May be repeated.", &variables);
-  flags->Strings("lambda", "NAME=URL[,URL...]",
-                 "Where a Lambda function is: its name, name:alias, ARN, or * for every other one. "
-                 "http://host:port is a Runtime Interface Emulator; invoke+http://host:port an Invoke "
-                 "API. Several URLs share the load. May be repeated.",
-                 &lambdas);
-  flags->Strings("allow-unenforced", "GUARD[,GUARD...]",
-                 "Serve although this guard of the definition cannot be enforced: authorizer, iam, "
-                 "security, api-key, policy, validator, filters, mutual-tls, tls-policy, "
-                 "private-endpoint, extension, the name of a scheme or extension, a JSON pointer, or "
-                 "all. May be repeated.",
-                 &allow_unenforced);
+  flags->Strings(
+      "lambda", "NAME=URL[,URL...]",
+      "Where a Lambda function is: its name, name:alias, ARN, or * for every other one. "
+      "http://host:port is a Runtime Interface Emulator; invoke+http://host:port an Invoke "
+      "API. Several URLs share the load. May be repeated.",
+      &lambdas);
+  flags->Strings(
+      "allow-unenforced", "GUARD[,GUARD...]",
+      "Serve although this guard of the definition cannot be enforced: authorizer, iam, "
+      "security, api-key, policy, validator, filters, mutual-tls, tls-policy, "
+      "private-endpoint, extension, the name of a scheme or extension, a JSON pointer, or "
+      "all. May be repeated.",
+      &allow_unenforced);
   flags->String("base-path", "MODE",
                 "What a definition's base path does: ignore (default), prepend or split.",
                 &base_path_mode);
@@ -80,7 +83,8 @@ bool Definitions::ok() const {
 }
 
 Definitions LoadDefinitions(const DefinitionOptions& options,
-                            const std::vector<snapshot::v1::Listener>& listeners, uint64_t version) {
+                            const std::vector<snapshot::v1::Listener>& listeners,
+                            uint64_t version) {
   Definitions out;
   const auto problem = [&out](absl::string_view text) { out.problems.emplace_back(text); };
 
@@ -110,7 +114,8 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   } else if (options.base_path_mode == "split") {
     import.base_path_mode = BasePathMode::kSplit;
   } else if (options.base_path_mode != "ignore") {
-    problem(absl::StrCat("--base-path ", options.base_path_mode, ": write ignore, prepend or split"));
+    problem(
+        absl::StrCat("--base-path ", options.base_path_mode, ": write ignore, prepend or split"));
   }
   import.gateway.set_account_id(options.account);
   import.gateway.set_region(options.region);

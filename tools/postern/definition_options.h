@@ -30,9 +30,9 @@ struct DefinitionOptions {
 
 /// What became of the definitions.
 struct Definitions {
-  std::vector<ImportReport> reports;   ///< one for each file, in order
-  std::vector<std::string> problems;   ///< with what no report covers: files, options, compilation
-  snapshot::v1::Snapshot snapshot;     ///< complete if ok()
+  std::vector<ImportReport> reports;  ///< one for each file, in order
+  std::vector<std::string> problems;  ///< with what no report covers: files, options, compilation
+  snapshot::v1::Snapshot snapshot;    ///< complete if ok()
   bool ok() const;
 };
 

@@ -7,20 +7,20 @@
 namespace postern {
 
 void FlagSet::String(std::string name, std::string value_name, std::string help, std::string* out) {
-  flags_.push_back({std::move(name), std::move(value_name), std::move(help),
-                    [out](const std::string& value) {
-                      *out = value;
-                      return absl::OkStatus();
-                    }});
+  flags_.push_back(
+      {std::move(name), std::move(value_name), std::move(help), [out](const std::string& value) {
+         *out = value;
+         return absl::OkStatus();
+       }});
 }
 
 void FlagSet::Strings(std::string name, std::string value_name, std::string help,
                       std::vector<std::string>* out) {
-  flags_.push_back({std::move(name), std::move(value_name), std::move(help),
-                    [out](const std::string& value) {
-                      out->push_back(value);
-                      return absl::OkStatus();
-                    }});
+  flags_.push_back(
+      {std::move(name), std::move(value_name), std::move(help), [out](const std::string& value) {
+         out->push_back(value);
+         return absl::OkStatus();
+       }});
 }
 
 void FlagSet::Switch(std::string name, std::string help, bool* out) {
@@ -40,8 +40,8 @@ void FlagSet::Number(std::string name, std::string value_name, std::string help,
                       const auto [at, error] = std::from_chars(value.data(), end, number);
                       if (error != std::errc() || at != end || number < min || number > max) {
                         return absl::InvalidArgumentError(
-                            absl::StrCat("--", option, " takes a whole number from ", min, " to ", max,
-                                         ", not \"", value, "\""));
+                            absl::StrCat("--", option, " takes a whole number from ", min, " to ",
+                                         max, ", not \"", value, "\""));
                       }
                       *out = number;
                       return absl::OkStatus();

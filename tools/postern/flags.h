@@ -10,8 +10,8 @@
 
 namespace postern {
 
-/// The options of one subcommand: `--name VALUE`, `--name=VALUE`, switches without a value, and what
-/// is left over as arguments. An option may be given several times where its binding collects.
+/// The options of one subcommand: `--name VALUE`, `--name=VALUE`, switches without a value, and
+/// what is left over as arguments. An option may be given several times where its binding collects.
 class FlagSet {
  public:
   /// `usage` is the line after "usage: ".
@@ -25,8 +25,8 @@ class FlagSet {
   void Number(std::string name, std::string value_name, std::string help, uint64_t min,
               uint64_t max, uint64_t* out);
 
-  /// Fills what is bound; everything that is no option goes to `arguments`. After "--" nothing is an
-  /// option. InvalidArgument names the option and what it takes.
+  /// Fills what is bound; everything that is no option goes to `arguments`. After "--" nothing is
+  /// an option. InvalidArgument names the option and what it takes.
   absl::Status Parse(const std::vector<std::string>& args, std::vector<std::string>* arguments);
 
   /// Usage and one paragraph for each option.

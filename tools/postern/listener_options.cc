@@ -14,7 +14,8 @@ namespace {
 absl::Status SetAddress(const std::string& text, snapshot::v1::SocketAddress* out) {
   absl::StatusOr<Address> address = Address::ParseListen(text);
   if (!address.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--listen ", text, ": ", address.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen ", text, ": ", address.status().message()));
   }
   if (address->family() == Address::Family::kUnix) {
     out->set_unix_path(address->path());
@@ -28,43 +29,48 @@ absl::Status SetAddress(const std::string& text, snapshot::v1::SocketAddress* ou
 }  // namespace
 
 void ListenerOptions::Bind(FlagSet* flags) {
-  flags->Strings("listen", "[http://|https://]ADDR:PORT",
-                 "Where to listen: 127.0.0.1:8080 (default), [::1]:8080, :8080 for every address, "
-                 "unix:/path. Port 0 takes a free one and reports it. With --tls-cert it is https unless "
-                 "http:// stands before it. May be repeated.",
-                 &listen);
-  flags->Strings("tls-cert", "FILE",
-                 "PEM certificate chain, leaf first; read again when it changes. May be repeated; the "
-                 "server name asked for chooses.",
-                 &tls_certs);
+  flags->Strings(
+      "listen", "[http://|https://]ADDR:PORT",
+      "Where to listen: 127.0.0.1:8080 (default), [::1]:8080, :8080 for every address, "
+      "unix:/path. Port 0 takes a free one and reports it. With --tls-cert it is https unless "
+      "http:// stands before it. May be repeated.",
+      &listen);
+  flags->Strings(
+      "tls-cert", "FILE",
+      "PEM certificate chain, leaf first; read again when it changes. May be repeated; the "
+      "server name asked for chooses.",
+      &tls_certs);
   flags->Strings("tls-key", "FILE", "PEM private key of the certificate in the same position.",
                  &tls_keys);
-  flags->String("client-ca", "FILE", "PEM bundle that client certificates must chain to.", &client_ca);
-  flags->String("client-auth", "MODE", "With --client-ca: require (default) or optional.", &client_auth);
+  flags->String("client-ca", "FILE", "PEM bundle that client certificates must chain to.",
+                &client_ca);
+  flags->String("client-auth", "MODE", "With --client-ca: require (default) or optional.",
+                &client_auth);
   flags->String("tls-min-version", "VERSION", "1.2 (default) or 1.3.", &tls_min_version);
   flags->String("http", "VERSIONS", "1.1, 2, or 1.1,2 (default).", &http);
   flags->Switch("proxy-protocol", "Every connection starts with a PROXY protocol header, v1 or v2.",
                 &proxy_protocol);
   flags->Number("trusted-hops", "N",
-                "How many proxies in front are trusted to have written X-Forwarded-*. Default 0.", 0, 16,
-                &trusted_hops);
+                "How many proxies in front are trusted to have written X-Forwarded-*. Default 0.",
+                0, 16, &trusted_hops);
   flags->Number("max-connections", "N", "Open connections. Default 100000.", 1, 10'000'000,
                 &max_connections);
-  flags->Number("max-body", "BYTES",
-                "Longest request content; a longer one is answered 413. Default: no limit for what is "
-                "streamed, 10485760 for what is collected (Lambda).",
-                1, uint64_t{1} << 50, &max_body);
-  flags->Number("max-header-bytes", "BYTES", "Longest header section. Default 10240.", 1024, 1 << 20,
-                &max_header_bytes);
-  flags->Number("header-timeout", "MS", "Longest time for a request's head. Default 10000.", 1, 3'600'000,
-                &header_timeout_ms);
+  flags->Number(
+      "max-body", "BYTES",
+      "Longest request content; a longer one is answered 413. Default: no limit for what is "
+      "streamed, 10485760 for what is collected (Lambda).",
+      1, uint64_t{1} << 50, &max_body);
+  flags->Number("max-header-bytes", "BYTES", "Longest header section. Default 10240.", 1024,
+                1 << 20, &max_header_bytes);
+  flags->Number("header-timeout", "MS", "Longest time for a request's head. Default 10000.", 1,
+                3'600'000, &header_timeout_ms);
   flags->Number("body-timeout", "MS", "Longest pause inside a request's content. Default 30000.", 1,
                 3'600'000, &body_timeout_ms);
-  flags->Number("idle-timeout", "MS", "Longest time between requests. Default 310000.", 1, 86'400'000,
-                &idle_timeout_ms);
+  flags->Number("idle-timeout", "MS", "Longest time between requests. Default 310000.", 1,
+                86'400'000, &idle_timeout_ms);
   flags->Number("write-timeout", "MS",
-                "Longest time that a client takes nothing of its answer. Default 30000.", 1, 3'600'000,
-                &write_timeout_ms);
+                "Longest time that a client takes nothing of its answer. Default 30000.", 1,
+                3'600'000, &write_timeout_ms);
 }
 
 absl::StatusOr<std::vector<snapshot::v1::Listener>> ListenerOptions::ToListeners() const {
@@ -89,7 +95,8 @@ absl::StatusOr<std::vector<snapshot::v1::Listener>> ListenerOptions::ToListeners
       rest.remove_prefix(7);
       tls = false;
     }
-    if (absl::Status status = SetAddress(std::string(rest), listener.mutable_address()); !status.ok()) {
+    if (absl::Status status = SetAddress(std::string(rest), listener.mutable_address());
+        !status.ok()) {
       return status;
     }
     if (tls && tls_certs.empty()) {
@@ -144,10 +151,12 @@ absl::StatusOr<std::vector<snapshot::v1::Listener>> ListenerOptions::ToListeners
       limits->set_max_header_bytes(static_cast<uint32_t>(max_header_bytes));
       limits->set_max_target_bytes(static_cast<uint32_t>(max_header_bytes));
     }
-    if (header_timeout_ms != 0) limits->set_header_timeout_ms(static_cast<uint32_t>(header_timeout_ms));
+    if (header_timeout_ms != 0)
+      limits->set_header_timeout_ms(static_cast<uint32_t>(header_timeout_ms));
     if (body_timeout_ms != 0) limits->set_body_timeout_ms(static_cast<uint32_t>(body_timeout_ms));
     if (idle_timeout_ms != 0) limits->set_idle_timeout_ms(static_cast<uint32_t>(idle_timeout_ms));
-    if (write_timeout_ms != 0) limits->set_write_timeout_ms(static_cast<uint32_t>(write_timeout_ms));
+    if (write_timeout_ms != 0)
+      limits->set_write_timeout_ms(static_cast<uint32_t>(write_timeout_ms));
     out.push_back(std::move(listener));
   }
   return out;

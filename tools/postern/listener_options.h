@@ -15,10 +15,10 @@ struct ListenerOptions {
   std::vector<std::string> listen;     ///< [http://|https://]ADDR:PORT or unix:/path
   std::vector<std::string> tls_certs;  ///< PEM chains; the n-th belongs to the n-th key
   std::vector<std::string> tls_keys;
-  std::string client_ca;               ///< PEM bundle; asks clients for certificates
-  std::string client_auth;             ///< "optional" or "require"
+  std::string client_ca;    ///< PEM bundle; asks clients for certificates
+  std::string client_auth;  ///< "optional" or "require"
   std::string tls_min_version;
-  std::string http;                    ///< "1.1", "2" or "1.1,2"
+  std::string http;  ///< "1.1", "2" or "1.1,2"
   bool proxy_protocol = false;
   uint64_t trusted_hops = 0;
   uint64_t max_connections = 0;

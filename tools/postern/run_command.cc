@@ -34,18 +34,20 @@ struct RunOptions {
   void Bind(FlagSet* flags) {
     definitions.Bind(flags);
     listeners.Bind(flags);
-    flags->String("admin", "ADDR:PORT",
-                  "The admin endpoint: probes, metrics, what is active. Default 127.0.0.1:9901; none turns "
-                  "it off.",
-                  &admin);
+    flags->String(
+        "admin", "ADDR:PORT",
+        "The admin endpoint: probes, metrics, what is active. Default 127.0.0.1:9901; none turns "
+        "it off.",
+        &admin);
     flags->Number("workers", "N", "Threads that serve. Default: the CPU quota.", 1, 1024, &workers);
     flags->Number("drain-delay", "MS",
-                  "On SIGTERM, time between not being ready and refusing connections. Default 0.", 0,
-                  600'000, &drain_delay_ms);
+                  "On SIGTERM, time between not being ready and refusing connections. Default 0.",
+                  0, 600'000, &drain_delay_ms);
     flags->Number("drain-timeout", "MS",
-                  "Longest time that connections have to end after that. Default 25000.", 0, 3'600'000,
-                  &drain_timeout_ms);
-    flags->String("log-level", "LEVEL", "trace, debug, info (default), warn, error or off.", &log_level);
+                  "Longest time that connections have to end after that. Default 25000.", 0,
+                  3'600'000, &drain_timeout_ms);
+    flags->String("log-level", "LEVEL", "trace, debug, info (default), warn, error or off.",
+                  &log_level);
     flags->String("log-format", "FORMAT", "json, text, or auto (default): text on a terminal.",
                   &log_format);
     flags->Switch("help", "Show this.", &help);
@@ -59,7 +61,8 @@ absl::Status SetUpLog(const RunOptions& options) {
                                       ": write trace, debug, info, warn, error or off");
   }
   SetLogLevel(level);
-  if (options.log_format != "json" && options.log_format != "text" && options.log_format != "auto") {
+  if (options.log_format != "json" && options.log_format != "text" &&
+      options.log_format != "auto") {
     return absl::InvalidArgumentError("--log-format " + options.log_format +
                                       ": write json, text or auto");
   }
@@ -78,8 +81,7 @@ class DefinitionRunner {
 
   // Reads, compiles and activates; `first` problems end the process.
   void Load(bool first) {
-    Definitions definitions =
-        LoadDefinitions(options_.definitions, listeners_, ++version_);
+    Definitions definitions = LoadDefinitions(options_.definitions, listeners_, ++version_);
     if (definitions.ok()) {
       RuntimeSnapshot::Built built = Build(definitions.snapshot);
       for (const SnapshotProblem& problem : built.problems) {
@@ -100,7 +102,8 @@ class DefinitionRunner {
     }
     PrintReports(definitions);
     Log(LogLevel::kError, "definition_refused",
-        {{"reason", first ? "see above" : "see above; what was active before goes on being served"}});
+        {{"reason",
+          first ? "see above" : "see above; what was active before goes on being served"}});
     if (!first) return;
     bool refused = false;
     for (const ImportReport& report : definitions.reports) refused = refused || report.refused();
@@ -109,10 +112,11 @@ class DefinitionRunner {
   }
 
   void Watch() {
-    watcher_ = std::make_unique<FileWatcher>(server_->dispatcher(), options_.definitions.files, [this](const std::vector<std::string>&) {
-      Log(LogLevel::kInfo, "reload", {{"cause", "a definition has changed"}});
-      Load(/*first=*/false);
-    });
+    watcher_ = std::make_unique<FileWatcher>(
+        server_->dispatcher(), options_.definitions.files, [this](const std::vector<std::string>&) {
+          Log(LogLevel::kInfo, "reload", {{"cause", "a definition has changed"}});
+          Load(/*first=*/false);
+        });
   }
   void Unwatch() { watcher_.reset(); }
 
@@ -121,10 +125,10 @@ class DefinitionRunner {
  private:
   RuntimeSnapshot::Built Build(const snapshot::v1::Snapshot& snapshot) {
     const auto& active = server_->active();
-    return RuntimeSnapshot::Build(
-        snapshot, {.workers = server_->worker_count(),
-                   .previous = active != nullptr ? active->runtime.get() : nullptr,
-                   .credentials = nullptr});
+    return RuntimeSnapshot::Build(snapshot,
+                                  {.workers = server_->worker_count(),
+                                   .previous = active != nullptr ? active->runtime.get() : nullptr,
+                                   .credentials = nullptr});
   }
 
   void Fail(int code) {

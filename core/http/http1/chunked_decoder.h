@@ -30,8 +30,8 @@ class ChunkedDecoder {
 
   std::string_view data() const { return data_; }
   std::string_view detail() const { return detail_; }
-  /// After kDone: the trailer section's lines with the empty last one, or empty when there are none.
-  /// Valid until the decoder is reset.
+  /// After kDone: the trailer section's lines with the empty last one, or empty when there are
+  /// none. Valid until the decoder is reset.
   std::string_view trailer_block() const {
     return trailers_.size() > 2 ? std::string_view(trailers_) : std::string_view();
   }
@@ -42,7 +42,7 @@ class ChunkedDecoder {
   enum class State : uint8_t {
     kSizeStart,
     kSize,
-    kExtension,        // after white space or ';': anything the extension grammar allows
+    kExtension,  // after white space or ';': anything the extension grammar allows
     kExtensionQuoted,
     kExtensionEscape,
     kSizeLf,

@@ -241,7 +241,8 @@ void Http1ClientCodec::ResponseComplete(const HeaderMap* trailers) {
   receiver->OnEnd(trailers);
 }
 
-// Both directions have ended: the connection may be lent again before the receiver even hears of it.
+// Both directions have ended: the connection may be lent again before the receiver even hears of
+// it.
 void Http1ClientCodec::ExchangeComplete() {
   receiver_ = nullptr;
   phase_ = Phase::kIdle;
@@ -352,6 +353,8 @@ void Http1ClientCodec::Reset(ResetReason /*reason*/) {
   events_->OnCapacityChanged();
 }
 
-void Http1ClientCodec::Consume(size_t size) { unconsumed_ -= std::min<uint64_t>(size, unconsumed_); }
+void Http1ClientCodec::Consume(size_t size) {
+  unconsumed_ -= std::min<uint64_t>(size, unconsumed_);
+}
 
 }  // namespace postern

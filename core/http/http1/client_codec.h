@@ -73,9 +73,9 @@ class Http1ClientCodec final : public ClientCodec, private ClientStream {
   bool request_done_ = false;
   bool keep_alive_ = true;
   bool closing_ = false;
-  bool reused_ = false;        // an exchange has ended well on this connection before
-  bool answered_ = false;      // a byte of the response under way has arrived
-  bool surplus_ = false;       // bytes follow the part being handled
+  bool reused_ = false;    // an exchange has ended well on this connection before
+  bool answered_ = false;  // a byte of the response under way has arrived
+  bool surplus_ = false;   // bytes follow the part being handled
   uint8_t interim_ = 0;
   uint64_t request_left_ = 0;
   uint64_t response_left_ = 0;

@@ -66,14 +66,21 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Good{"Length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", true},
         Good{"NoReason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "", true},
-        Good{"Chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "ok", true},
+        Good{"Chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+             "ok", true},
         Good{"NoContent", "HTTP/1.1 204 No Content\r\n\r\n", "", true},
         Good{"NotModified", "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n", "", true},
-        Good{"Interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", true},
+        Good{"Interim",
+             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 "
+             "OK\r\nContent-Length: 2\r\n\r\nok",
+             "ok", true},
         Good{"UntilClose", "HTTP/1.1 200 OK\r\n\r\nok", "ok", false},
         Good{"Http10", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", false},
-        Good{"Http10Kept", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", "ok", true},
-        Good{"Close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "ok", false}),
+        Good{"Http10Kept",
+             "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", "ok",
+             true},
+        Good{"Close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "ok",
+             false}),
     [](const auto& info) { return info.param.name; });
 
 struct Bad {
@@ -100,28 +107,35 @@ INSTANTIATE_TEST_SUITE_P(
     Rfc9112, BadAnswers,
     testing::Values(
         Bad{"Garbage", "hello\r\n\r\n", false}, Bad{"Http2Line", "HTTP/2.0 200 OK\r\n\r\n", false},
-        Bad{"StatusShort", "HTTP/1.1 20 OK\r\n\r\n", false}, Bad{"Status600", "HTTP/1.1 600 X\r\n\r\n", false},
-        Bad{"LengthAndCoding", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", false},
-        Bad{"LengthTwice", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", false},
+        Bad{"StatusShort", "HTTP/1.1 20 OK\r\n\r\n", false},
+        Bad{"Status600", "HTTP/1.1 600 X\r\n\r\n", false},
+        Bad{"LengthAndCoding",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", false},
+        Bad{"LengthTwice", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+            false},
         Bad{"LengthNegative", "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n", false},
         Bad{"Folded", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", false},
         Bad{"Nul", "HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 0\r\n\r\n"s, false},
         Bad{"BareLf", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", false},
-        Bad{"SwitchingUnasked",
-            "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", false},
-        Bad{"HeadCut", "HTTP/1.1 200 OK\r\nContent-Le", false},
-        Bad{"NothingAtAll", "", false},
+        Bad{"SwitchingUnasked", "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+            false},
+        Bad{"HeadCut", "HTTP/1.1 200 OK\r\nContent-Le", false}, Bad{"NothingAtAll", "", false},
         Bad{"ContentCut", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", true},
         Bad{"ChunkCut", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok", true},
-        Bad{"LastChunkMissing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", true},
-        Bad{"ChunkBad", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n", true},
-        Bad{"NoContentWithContent", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", false},
+        Bad{"LastChunkMissing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+            true},
+        Bad{"ChunkBad",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n", true},
+        Bad{"NoContentWithContent", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok",
+            false},
         Bad{"CodingUnknown", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", false},
-        Bad{"InterimForever", [] {
+        Bad{"InterimForever",
+            [] {
               std::string s;
               for (int i = 0; i < 20; ++i) s += "HTTP/1.1 100 Continue\r\n\r\n";
               return s;
-            }(), false}),
+            }(),
+            false}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Http1Client, RequestOnTheWire) {
@@ -136,7 +150,9 @@ TEST(Http1Client, RequestOnTheWire) {
 TEST(Http1Client, SurplusBytesNeverAnswerTheNextRequest) {  // RFC 9112 §9.2
   Fixture f;
   f.Ask();
-  f.Feed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  f.Feed(
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: "
+      "4\r\n\r\nevil");
   EXPECT_TRUE(f.response->ended);
   EXPECT_EQ(f.response->body, "ok");
   EXPECT_EQ(f.codec.capacity(), 0u);
@@ -217,7 +233,8 @@ TEST(Http1Client, ChunkedRequestWithTrailers) {
   trailers.Add("X-Sum", "1");
   f.stream->SendEnd(&trailers);
   EXPECT_EQ(f.sink.bytes,
-            "POST / HTTP/1.1\r\nHost: up\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n");
+            "POST / HTTP/1.1\r\nHost: up\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n");
 }
 
 }  // namespace

@@ -225,8 +225,8 @@ const Prototype& GetPrototype() {
   return *prototype;
 }
 
-// A copy with spaces for tabs where lines end: llhttp takes no tab behind a Content-Length, although
-// that is optional white space as well (RFC 9110 §5.6.3).
+// A copy with spaces for tabs where lines end: llhttp takes no tab behind a Content-Length,
+// although that is optional white space as well (RFC 9110 §5.6.3).
 std::string_view TabsAtLineEndsToSpaces(std::string_view block, Arena* arena) {
   char* copy = arena->Allocate(block.size(), 1);
   bool at_end = false;
@@ -244,8 +244,13 @@ std::string_view ParseFields(std::string_view block, FieldKind section, size_t m
                              HeaderMap* headers, FramingFields* framing) {
   const Prototype& prototype = GetPrototype();
   llhttp_t parser = section == FieldKind::kRequest ? prototype.request : prototype.response;
-  Parse parse = {.section = section, .max_count = max_count, .headers = headers, .framing = framing,
-                 .name = {}, .value = {}, .error = {}};
+  Parse parse = {.section = section,
+                 .max_count = max_count,
+                 .headers = headers,
+                 .framing = framing,
+                 .name = {},
+                 .value = {},
+                 .error = {}};
   parser.data = &parse;
   const llhttp_errno_t result = llhttp_execute(&parser, block.data(), block.size());
   if (!parse.error.empty()) return parse.error;

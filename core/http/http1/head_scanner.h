@@ -6,10 +6,10 @@
 
 namespace postern {
 
-/// Finds the end of a head (start line and fields) or of a trailer section in bytes that arrive piece
-/// by piece, and refuses on the way what no field or start line may contain: CR without LF, LF
-/// without CR, NUL and other control characters, folded lines (RFC 9112 §2.2, §5.2; RFC 9110 §5.5).
-/// Looks at each byte once.
+/// Finds the end of a head (start line and fields) or of a trailer section in bytes that arrive
+/// piece by piece, and refuses on the way what no field or start line may contain: CR without LF,
+/// LF without CR, NUL and other control characters, folded lines (RFC 9112 §2.2, §5.2; RFC 9110
+/// §5.5). Looks at each byte once.
 class HeadScanner {
  public:
   enum class Result : uint8_t { kIncomplete, kComplete, kBad };

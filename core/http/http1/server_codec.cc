@@ -98,8 +98,8 @@ bool Http1ServerCodec::Step(std::string_view* data) {
 }
 
 bool Http1ServerCodec::ReadHead(std::string_view* data) {
-  // The start line and the fields have limits of their own, so that each has its own answer. Nothing
-  // beyond a limit is looked at, so the answer does not depend on how the bytes were cut.
+  // The start line and the fields have limits of their own, so that each has its own answer.
+  // Nothing beyond a limit is looked at, so the answer does not depend on how the bytes were cut.
   HeadScanner::Result result;
   size_t line_end;
   size_t window;
@@ -209,7 +209,9 @@ void Http1ServerCodec::StartRequest(std::string_view head_bytes) {
 
   std::string_view error = ParseRequestLine(bytes.substr(0, line_end), head);
   if (!error.empty()) {
-    const uint16_t status = error == "version_unsupported" ? 505 : error == "target_size" ? 414 : 400;
+    const uint16_t status = error == "version_unsupported" ? 505
+                            : error == "target_size"       ? 414
+                                                           : 400;
     Reject(status, error);
     return;
   }
@@ -407,7 +409,8 @@ void Http1ServerCodec::SendHead(const ResponseHead& head, bool end) {
   } else {
     response_framing_ = Framing::kClose;
   }
-  // A client that still waits to send its content may send it or not: only a new connection is sure.
+  // A client that still waits to send its content may send it or not: only a new connection is
+  // sure.
   const bool request_open = phase_ == Phase::kBody || phase_ == Phase::kChunked;
   if (draining_ || response_framing_ == Framing::kClose || (request_open && expect_continue_) ||
       (phase_ == Phase::kBody && request_left_ > limits_->max_unread_body && end)) {
@@ -486,7 +489,9 @@ void Http1ServerCodec::Reset(ResetReason /*reason*/) {
   phase_ = Phase::kBroken;
 }
 
-void Http1ServerCodec::Consume(size_t size) { unconsumed_ -= std::min<uint64_t>(size, unconsumed_); }
+void Http1ServerCodec::Consume(size_t size) {
+  unconsumed_ -= std::min<uint64_t>(size, unconsumed_);
+}
 
 void Http1ServerCodec::Reject(uint16_t status, std::string_view detail) {
   RequestReceiver* receiver = std::exchange(receiver_, nullptr);

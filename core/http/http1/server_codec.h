@@ -12,8 +12,8 @@
 namespace postern {
 
 /// The server side of HTTP/1.0 and HTTP/1.1 (RFC 9112). One exchange at a time; pipelined requests
-/// wait, unread beyond one read, until their turn comes. Whatever two parsers could read differently
-/// is answered 400 and ends the connection.
+/// wait, unread beyond one read, until their turn comes. Whatever two parsers could read
+/// differently is answered 400 and ends the connection.
 class Http1ServerCodec final : public ServerCodec, private ServerStream {
  public:
   /// `sink`, `events` and `limits` outlive the codec.
@@ -52,7 +52,8 @@ class Http1ServerCodec final : public ServerCodec, private ServerStream {
   size_t buffered() const override { return sink_->buffered(); }
   uint64_t id() const override { return stream_id_; }
 
-  // Each consumes from the front of `*data`; false when more bytes, or the response's end, are needed.
+  // Each consumes from the front of `*data`; false when more bytes, or the response's end, are
+  // needed.
   bool Step(std::string_view* data);
   bool ReadHead(std::string_view* data);
   bool ReadBody(std::string_view* data);
@@ -81,9 +82,9 @@ class Http1ServerCodec final : public ServerCodec, private ServerStream {
   bool keep_alive_ = true;
   bool draining_ = false;
   bool peer_closed_ = false;
-  bool closing_ = false;        // nothing more is read; the connection ends when written
-  bool aborted_ = false;        // the response was cut: the connection must not end in order
-  bool in_data_ = false;        // OnData() is on the stack
+  bool closing_ = false;  // nothing more is read; the connection ends when written
+  bool aborted_ = false;  // the response was cut: the connection must not end in order
+  bool in_data_ = false;  // OnData() is on the stack
   bool expect_continue_ = false;
   bool te_trailers_ = false;
   uint64_t stream_id_ = 0;

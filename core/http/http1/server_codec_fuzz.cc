@@ -1,5 +1,5 @@
-// Whatever bytes arrive, and however they are cut, the server codec neither crashes nor disagrees with
-// itself: the requests it reads from a connection do not depend on how the bytes were split.
+// Whatever bytes arrive, and however they are cut, the server codec neither crashes nor disagrees
+// with itself: the requests it reads from a connection do not depend on how the bytes were split.
 
 #include <cstdint>
 #include <cstdlib>

@@ -83,11 +83,15 @@ const Case kCases[] = {
     {"OptionsAsterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0},
     {"ZeroLength", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 0},
     {"ConnectionNamesField",
-     "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nY: 2\r\n\r\n", 0,
-     "Y=2;"},
-    {"Chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 0},
+     "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nY: "
+     "2\r\n\r\n",
+     0, "Y=2;"},
+    {"Chunked",
+     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 0},
     {"ChunkExtension",
-     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b;c=\"d\\\"e\"\r\nabc\r\n0\r\n\r\n", 0},
+     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n3;a=b;c=\"d\\\"e\"\r\nabc\r\n0\r\n\r\n",
+     0},
 
     {"HostMissing", "GET / HTTP/1.1\r\n\r\n", 400},
     {"HostRepeated", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
@@ -100,21 +104,28 @@ const Case kCases[] = {
      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"CodingAndLength",
      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400},
-    {"LengthRepeated", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400},
+    {"LengthRepeated",
+     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400},
     {"LengthList", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\n", 400},
     {"LengthSigned", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", 400},
     {"LengthNegative", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", 400},
     {"LengthHex", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\n", 400},
     {"LengthEmpty", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400},
     {"LengthSpace", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3 3\r\n\r\n", 400},
-    {"LengthOverflow", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+    {"LengthOverflow", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+     400},
     {"CodingObfuscated", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 400},
     {"CodingRepeated",
-     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-    {"CodingTwice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400},
-    {"CodingNotLast", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400},
+     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n",
+     400},
+    {"CodingTwice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+     400},
+    {"CodingNotLast", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+     400},
     {"CodingInHttp10", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-    {"CodingUnknown", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
+    {"CodingUnknown", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+     501},
     {"BareLf", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
     {"BareLfInFields", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n", 400},
     {"BareCr", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r2\r\n\r\n", 400},
@@ -136,7 +147,8 @@ const Case kCases[] = {
     {"RawUtf8Target", "GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
     {"RelativeTarget", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
     {"GetAsterisk", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-    {"Expectation", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n", 417},
+    {"Expectation", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n",
+     417},
 };
 INSTANTIATE_TEST_SUITE_P(Requests, Framing9112, testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
@@ -163,18 +175,22 @@ TEST_P(Chunks9112, AreRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     Bodies, Chunks9112,
-    testing::Values(std::pair{"EmptySize", "\r\nabc\r\n0\r\n\r\n"s}, std::pair{"Prefix", "0x3\r\nabc\r\n0\r\n\r\n"s},
-                    std::pair{"Sign", "+3\r\nabc\r\n0\r\n\r\n"s}, std::pair{"SpaceBefore", " 3\r\nabc\r\n0\r\n\r\n"s},
+    testing::Values(std::pair{"EmptySize", "\r\nabc\r\n0\r\n\r\n"s},
+                    std::pair{"Prefix", "0x3\r\nabc\r\n0\r\n\r\n"s},
+                    std::pair{"Sign", "+3\r\nabc\r\n0\r\n\r\n"s},
+                    std::pair{"SpaceBefore", " 3\r\nabc\r\n0\r\n\r\n"s},
                     std::pair{"SpaceAfter", "3 \r\nabc\r\n0\r\n\r\n"s},
                     std::pair{"Overflow", "fffffffffffffffff\r\nabc"s},
                     std::pair{"HugeSize", "ffffffffffffffff\r\nabc"s},
-                    std::pair{"LfAfterSize", "3\nabc\r\n0\r\n\r\n"s}, std::pair{"NoCrLfAfterData", "3\r\nabcX0\r\n\r\n"s},
+                    std::pair{"LfAfterSize", "3\nabc\r\n0\r\n\r\n"s},
+                    std::pair{"NoCrLfAfterData", "3\r\nabcX0\r\n\r\n"s},
                     std::pair{"LfAfterData", "3\r\nabc\n0\r\n\r\n"s},
                     std::pair{"LfInExtension", "3;a\nb\r\nabc\r\n0\r\n\r\n"s},
                     std::pair{"CrInExtension", "3;a\rb\r\nabc\r\n0\r\n\r\n"s},
                     std::pair{"ExtensionNoName", "3;\r\nabc\r\n0\r\n\r\n"s},
                     std::pair{"ExtensionNul", "3;a=\"\0\"\r\nabc\r\n0\r\n\r\n"s},
-                    std::pair{"ExtensionTooLong", "3;" + std::string(300, 'a') + "\r\nabc\r\n0\r\n\r\n"},
+                    std::pair{"ExtensionTooLong",
+                              "3;" + std::string(300, 'a') + "\r\nabc\r\n0\r\n\r\n"},
                     std::pair{"TrailerLength", "0\r\nContent-Length: 3\r\n\r\n"s},
                     std::pair{"TrailerCoding", "0\r\nTransfer-Encoding: chunked\r\n\r\n"s},
                     std::pair{"TrailerHost", "0\r\nHost: b\r\n\r\n"s},
@@ -185,7 +201,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Http1Server, ContentArrivesInOrderAndPipeliningWaits) {
   Fixture f;
-  f.Feed("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  f.Feed(
+      "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\nHost: "
+      "a\r\n\r\n");
   ASSERT_EQ(f.server.requests.size(), 1u);
   EXPECT_EQ(f.server.requests[0]->body, "hello");
   EXPECT_TRUE(f.server.requests[0]->ended);
@@ -194,7 +212,8 @@ TEST(Http1Server, ContentArrivesInOrderAndPipeliningWaits) {
   f.codec.OnData({}, 0);
   ASSERT_EQ(f.server.requests.size(), 2u);
   EXPECT_EQ(f.server.requests[1]->head.target, "/2");
-  EXPECT_TRUE(f.sink.bytes.starts_with("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n"));
+  EXPECT_TRUE(f.sink.bytes.starts_with(
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n"));
 }
 
 TEST(Http1Server, HundredPipelinedRequestsInOneWriteAndSplitAnywhere) {
@@ -205,7 +224,8 @@ TEST(Http1Server, HundredPipelinedRequestsInOneWriteAndSplitAnywhere) {
   for (const size_t piece : {all.size(), size_t{1}, size_t{7}}) {
     Fixture f;
     f.server.on_head = AnswerOk;
-    for (size_t at = 0; at < all.size(); at += piece) f.Feed(std::string_view(all).substr(at, piece));
+    for (size_t at = 0; at < all.size(); at += piece)
+      f.Feed(std::string_view(all).substr(at, piece));
     ASSERT_EQ(f.server.requests.size(), 100u);
     EXPECT_EQ(f.server.last().head.target, "/99");
   }
@@ -385,8 +405,9 @@ TEST(Http1Server, SwitchingProtocolsBecomesATunnel) {
   head.status = 101;
   head.upgrade = "websocket";
   f.server.last().stream->SendHead(head, false);
-  EXPECT_EQ(f.sink.Take(),
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  EXPECT_EQ(
+      f.sink.Take(),
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   f.Feed("\x01\x02");
   EXPECT_EQ(f.server.last().body, "\x01\x02");
   f.server.last().stream->SendBody("\x03");

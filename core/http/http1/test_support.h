@@ -47,7 +47,8 @@ struct SeenRequest final : public RequestReceiver {
   void OnEnd(const HeaderMap* map) override {
     ended = true;
     if (map != nullptr) {
-      for (const HeaderField& f : *map) trailers.append(f.name).append("=").append(f.value).append(";");
+      for (const HeaderField& f : *map)
+        trailers.append(f.name).append("=").append(f.value).append(";");
     }
     if (on_end) on_end(this);
   }
@@ -118,7 +119,8 @@ struct SeenResponse final : public ResponseReceiver {
   void OnEnd(const HeaderMap* map) override {
     ended = true;
     if (map != nullptr) {
-      for (const HeaderField& f : *map) trailers.append(f.name).append("=").append(f.value).append(";");
+      for (const HeaderField& f : *map)
+        trailers.append(f.name).append("=").append(f.value).append(";");
     }
   }
   void OnReset(ResetReason why) override {

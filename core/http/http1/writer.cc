@@ -102,8 +102,7 @@ void WriteBlock(ByteSink* sink, size_t bound, Fill fill) {
 void WriteResponseHead(ByteSink* sink, const ResponseHead& head, Framing framing,
                        uint64_t content_length, ConnectionOption connection) {
   const std::string_view reason = head.reason.empty() ? ReasonPhrase(head.status) : head.reason;
-  const size_t bound =
-      kFixed + reason.size() + head.upgrade.size() + FieldsSize(head.headers);
+  const size_t bound = kFixed + reason.size() + head.upgrade.size() + FieldsSize(head.headers);
   WriteBlock(sink, bound, [&](char* at) {
     at = Put(at, "HTTP/1.1 ");
     at = PutNumber(at, head.status);

@@ -13,7 +13,7 @@ enum class Framing : uint8_t {
   kNone,    ///< no content and no framing field (1xx, 204, 304, a request without content)
   kLength,  ///< Content-Length
   kChunked,
-  kClose,   ///< until the connection ends (responses to HTTP/1.0)
+  kClose,  ///< until the connection ends (responses to HTTP/1.0)
 };
 
 /// What stands in the Connection field.

@@ -218,7 +218,7 @@ struct Http1Limits {
   size_t max_unread_body = 65536;  ///< content left unread after the answer that is still drained
   /// Received content that is not consumed yet at which reading stops. One read (32 KiB) may have
   /// come on top: together they are what an exchange can make us hold in one direction.
-  size_t body_window = 16384;
+  size_t body_window = 4096;
 };
 
 }  // namespace postern

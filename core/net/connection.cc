@@ -238,6 +238,7 @@ void Connection::FlushPending() {
 void Connection::SetReading(bool on) {
   if (reading_ == on) return;
   reading_ = on;
+  if (!on) read_size_ = kFirstRead;
   if (!on || fd_ < 0 || state_ != State::kOpen) return;
   // What came meanwhile has been told already, and what TLS has taken will not be told at all.
   if (readable_ || (tls_ != nullptr && tls_->has_held())) net_->dispatcher->AtEndOfIteration(this);

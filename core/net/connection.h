@@ -94,7 +94,8 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool reading() const { return reading_; }
 
   /// Upper bound of one read, 1 KiB to kScratchSize. Grows by itself up to this while a peer fills
-  /// whole reads; starts at 16 KiB.
+  /// whole reads; starts at 8 KiB, and again there after reading was stopped, so that what a stalled
+  /// exchange holds is little.
   void set_max_read(size_t bytes) { max_read_ = bytes; }
 
   /// Turns an open plain connection into a TLS one, for a server that had to read a PROXY protocol
@@ -134,7 +135,7 @@ class Connection final : public ByteSink, private EndOfIteration {
   int fd() const { return fd_; }
 
  private:
-  static constexpr uint32_t kFirstRead = 16 * 1024;
+  static constexpr uint32_t kFirstRead = 8 * 1024;
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kLingering, kClosed };
 
   void OnReady(SocketEvents ready);

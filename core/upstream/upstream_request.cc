@@ -323,7 +323,11 @@ bool UpstreamRequest::MayRetry(Fault fault) {
   if (!options_.has_content && !kept_all_) return false;
   const bool nothing_sent = session_ == nullptr || session_->bytes_written() == bytes_written_;
   if (!nothing_sent && fault != Fault::kRefused && !IsIdempotent(head_->method)) return false;
-  if (fault == Fault::kStale && nothing_sent && redispatched_ < kMaxRedispatches) return true;
+  // The connection that follows may be closing just as well: that is no failure of the request, so it
+  // has a limit of its own.
+  if (fault == Fault::kStale && (nothing_sent || options_.retry) && redispatched_ < kMaxRedispatches) {
+    return true;
+  }
   if (!options_.retry || retries_ >= retry().max_retries) return false;
   if (dispatcher()->NowMs() >= deadline_ms_) return false;
   // A connection that went away under its requests, as when an upstream restarts, hits many at once

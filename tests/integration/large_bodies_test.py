@@ -28,6 +28,8 @@ def _digest(size=_SIZE):
 class LargeBodiesTest(harness.TestCase):
 
     def check_memory(self, gateway):
+        if os.environ.get("POSTERN_SANITIZER"):
+            return  # sanitizers hold freed memory back
         self.assertLess(gateway.peak_rss_kib(), _MOST_KIB)
 
     def download(self, reply, connect):

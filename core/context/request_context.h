@@ -15,6 +15,17 @@ struct NameValue {
   std::string_view value;
 };
 
+/// A variable that a filter has set on an exchange (var_set of api/abi/abi.h). In the exchange's
+/// arena.
+struct FilterVariable {
+  std::string_view name;  ///< dotted, such as "authorizer.principalId" or "filter.cors.origin"
+  std::string_view text;  ///< as templates and logs show it
+  bool set = false;       ///< false once it was removed
+  uint8_t type = 0;       ///< POSTERN_VALUE_*; core/filter alone looks at it
+  int64_t number = 0;     ///< of a number or boolean; the bits of a double
+  FilterVariable* next = nullptr;
+};
+
 /// Everything one exchange knows about itself: what $context, the Lambda event, gateway responses,
 /// access log and metrics read. Filled in front to back as the request goes on; what is not known
 /// is empty, zero or -1. Views point into the exchange's arena, its snapshot, or static memory, all
@@ -89,6 +100,7 @@ struct RequestContext {
   std::string_view integration_request_id;
   bool response_streamed = false;
   uint8_t upstream_attempts = 0;
+  FilterVariable* filter_variables = nullptr;  ///< what filters have set, newest first
 };
 
 }  // namespace postern

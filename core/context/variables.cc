@@ -106,6 +106,27 @@ constexpr Entry kEntries[] = {
 };
 
 constexpr std::string_view kAuthorizerPrefix = "authorizer.";
+constexpr std::string_view kFilterPrefix = "filter.";
+
+/// Variables of the authorizer's own run, which the authorizer may set like any below its prefix.
+std::string_view AuthorizerName(VariableId id) {
+  switch (id) {
+    case kAuthorizerError:
+      return "authorizer.error";
+    case kAuthorizerIntegrationLatency:
+      return "authorizer.integrationLatency";
+    case kAuthorizerIntegrationStatus:
+      return "authorizer.integrationStatus";
+    case kAuthorizerLatency:
+      return "authorizer.latency";
+    case kAuthorizerRequestId:
+      return "authorizer.requestId";
+    case kAuthorizerStatus:
+      return "authorizer.status";
+    default:
+      return {};
+  }
+}
 
 constexpr bool IsSorted() {
   for (size_t i = 1; i < std::size(kEntries); ++i) {
@@ -150,9 +171,25 @@ bool AppendCertificatePart(const RequestContext& context, std::string_view Clien
   return AppendIfSet(certificate.*part, sink);
 }
 
+std::string_view FilterText(std::string_view name, const RequestContext& context) {
+  const FilterVariable* found = FindFilterVariable(context, name);
+  return found != nullptr ? found->text : std::string_view{};
+}
+
 /// What is there as text already. Null data: the variable is of another kind, or has no value.
-std::string_view TextOf(VariableId id, const RequestContext& context) {
+std::string_view TextOf(const Variable& variable, const RequestContext& context) {
+  const VariableId id = variable.id;
   switch (id) {
+    case kAuthorizerValue:
+    case kFilterValue:
+      return FilterText(variable.key, context);
+    case kAuthorizerError:
+    case kAuthorizerIntegrationLatency:
+    case kAuthorizerIntegrationStatus:
+    case kAuthorizerLatency:
+    case kAuthorizerRequestId:
+    case kAuthorizerStatus:
+      return FilterText(AuthorizerName(id), context);
     case kAccountId:
       return context.account_id;
     case kApiId:
@@ -227,7 +264,10 @@ std::string_view TextOf(VariableId id, const RequestContext& context) {
 Variable ResolveVariable(std::string_view name) {
   if (const Entry* entry = FindEntry(name)) return {entry->id, {}};
   if (name.size() > kAuthorizerPrefix.size() && name.starts_with(kAuthorizerPrefix)) {
-    return {kAuthorizerValue, std::string(name.substr(kAuthorizerPrefix.size()))};
+    return {kAuthorizerValue, std::string(name)};
+  }
+  if (name.size() > kFilterPrefix.size() && name.starts_with(kFilterPrefix)) {
+    return {kFilterValue, std::string(name)};
   }
   return {};
 }
@@ -244,6 +284,13 @@ std::string_view ErrorMessage(const RequestContext& context, bool* is_null) {
   const ResponseTypeInfo& info = InfoOf(context.error_type);
   *is_null = info.null_message;
   return info.message;
+}
+
+const FilterVariable* FindFilterVariable(const RequestContext& context, std::string_view name) {
+  for (const FilterVariable* at = context.filter_variables; at != nullptr; at = at->next) {
+    if (at->name == name) return at->set ? at : nullptr;
+  }
+  return nullptr;
 }
 
 bool AppendVariable(const Variable& variable, const RequestContext& context, CharSink& sink) {
@@ -299,13 +346,13 @@ bool AppendVariable(const Variable& variable, const RequestContext& context, Cha
     case kStatus:
       return context.status != 0 && Append(context.status, sink);
     default:
-      return AppendIfSet(TextOf(variable.id, context), sink);
+      return AppendIfSet(TextOf(variable, context), sink);
   }
 }
 
 std::string_view VariableValue(const Variable& variable, const RequestContext& context,
                                Arena* arena) {
-  const std::string_view text = TextOf(variable.id, context);
+  const std::string_view text = TextOf(variable, context);
   if (!text.empty()) return text;
   ArenaSink sink(arena, 64);
   return AppendVariable(variable, context, sink) ? sink.written() : std::string_view{};

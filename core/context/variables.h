@@ -45,6 +45,7 @@ enum class VariableId : uint8_t {
   kErrorResponseType,
   kErrorValidationString,
   kExtendedRequestId,
+  kFilterValue,  ///< filter.{instance}.{key}
   kHttpMethod,
   kIdentityAccessKey,
   kIdentityAccountId,
@@ -95,16 +96,19 @@ enum class VariableId : uint8_t {
 /// A variable as it is asked for at run time.
 struct Variable {
   VariableId id = VariableId::kUnknown;
-  std::string key;  ///< of kAuthorizerValue: what follows "authorizer."
+  std::string key;  ///< of kAuthorizerValue and kFilterValue: the whole dotted name
 };
 
 /// Finds the variable of a dotted name without "$context.", e.g. "identity.sourceIp". Names are
-/// case-sensitive. An unknown name gives kUnknown, except below "authorizer.", where every name may
-/// come to exist. For use when a snapshot is built.
+/// case-sensitive. An unknown name gives kUnknown, except below "authorizer." and "filter.", where
+/// every name may come to exist. For use when a snapshot is built.
 Variable ResolveVariable(std::string_view name);
 
 /// Whether `name` is one that ResolveVariable() knows.
 bool IsKnownVariable(std::string_view name);
+
+/// What a filter has set under the whole dotted name, or null.
+const FilterVariable* FindFilterVariable(const RequestContext& context, std::string_view name);
 
 /// Appends the value. Returns false, having written nothing, if there is none in this exchange;
 /// templates then print nothing, access logs "-". Values are raw: who needs them quoted escapes

@@ -233,5 +233,21 @@ TEST_F(VariablesTest, DamagedClientCertificateHasNoParts) {
   EXPECT_EQ(Get("identity.clientCert.subjectDN"), "-");
 }
 
+// plugin-abi.md §6, var_set: later filters, templates and the access log see what filters have set.
+TEST_F(VariablesTest, WhatFiltersHaveSet) {
+  EXPECT_EQ(Get("authorizer.principalId"), "-");
+  FilterVariable principal{"authorizer.principalId", "alice", true, 0, 0, nullptr};
+  FilterVariable latency{"authorizer.latency", "12", true, 0, 0, &principal};
+  FilterVariable removed{"filter.limits.key", "x", false, 0, 0, &latency};
+  FilterVariable own{"filter.cors.origin", "a", true, 0, 0, &removed};
+  context_.filter_variables = &own;
+  EXPECT_EQ(Get("authorizer.principalId"), "alice");
+  EXPECT_EQ(Get("authorizer.latency"), "12");
+  EXPECT_EQ(Get("authorizer.other"), "-");
+  EXPECT_EQ(Get("filter.cors.origin"), "a");
+  EXPECT_EQ(Get("filter.limits.key"), "-");
+  EXPECT_EQ(ResolveVariable("filter.").id, VariableId::kUnknown);
+}
+
 }  // namespace
 }  // namespace postern

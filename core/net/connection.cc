@@ -145,6 +145,7 @@ void Connection::SendRaw(const iovec* parts, int count) {
     if (n >= 0) {
       sent = static_cast<size_t>(n);
       net_->bytes_written += sent;
+      bytes_written_ += sent;
     } else if (errno != EAGAIN && errno != EINTR) {
       // The peer may have answered before it stopped listening (an early 413, say), so reading goes
       // on until it finds the end; only a connection that is not being read fails from here.
@@ -222,6 +223,7 @@ void Connection::FlushPending() {
       break;
     }
     net_->bytes_written += static_cast<size_t>(n);
+    bytes_written_ += static_cast<size_t>(n);
     pending_.Drain(static_cast<size_t>(n));
     if (static_cast<size_t>(n) < offered) break;
   }
@@ -415,7 +417,7 @@ void Connection::FinishGracefully() {
 }
 
 bool Connection::LooksAlive() const {
-  if (fd_ < 0 || peer_closed_ || hangup_ || failed_ || write_broken_) return false;
+  if (ending()) return false;
   char byte;
   const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && errno == EAGAIN;

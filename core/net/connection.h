@@ -94,8 +94,8 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool reading() const { return reading_; }
 
   /// Upper bound of one read, 1 KiB to kScratchSize. Grows by itself up to this while a peer fills
-  /// whole reads; starts at 8 KiB, and again there after reading was stopped, so that what a stalled
-  /// exchange holds is little.
+  /// whole reads; starts at 8 KiB, and again there after reading was stopped, so that what a
+  /// stalled exchange holds is little.
   void set_max_read(size_t bytes) { max_read_ = bytes; }
 
   /// Turns an open plain connection into a TLS one, for a server that had to read a PROXY protocol
@@ -119,6 +119,11 @@ class Connection final : public ByteSink, private EndOfIteration {
   bool open() const { return fd_ >= 0; }
   bool closing() const { return state_ == State::kLingering || close_when_flushed_; }
   bool connected() const { return state_ != State::kConnecting && state_ != State::kHandshaking; }
+  /// The peer, or the socket, is known to have ended; OnPeerClosed() or OnClosed() may be still to
+  /// come, behind data that has not been read. Costs nothing: readiness has told.
+  bool ending() const { return fd_ < 0 || peer_closed_ || hangup_ || failed_ || write_broken_; }
+  /// Bytes that the kernel has taken on this connection.
+  uint64_t bytes_written() const { return bytes_written_; }
   /// True when a peek at the socket shows neither data nor an end: safe to begin an exchange that
   /// must not be sent twice. One system call.
   bool LooksAlive() const;
@@ -174,6 +179,7 @@ class Connection final : public ByteSink, private EndOfIteration {
   uint32_t max_read_ = NetContext::kScratchSize / 2;
   uint32_t cork_used_ = 0;
   uint32_t linger_ms_ = 0;
+  uint64_t bytes_written_ = 0;
   char* cork_ = nullptr;  // gathered bytes of this iteration, NetContext::kCorkSize
   absl::Status failure_;  // reported at the end of the iteration
   SocketWatcher watcher_;

@@ -129,7 +129,7 @@ ClientStream* ClientSession::Begin(ResponseReceiver* receiver) {
 }
 
 size_t ClientSession::room() const {
-  if (codec_ == nullptr || closed_ || retiring_) return 0;
+  if (codec_ == nullptr || closed_ || retiring_ || connection_->ending()) return 0;
   size_t room = codec_->capacity();
   if (http2() && !settled_) {
     room = std::min(room, assumed_limit_ - std::min(assumed_limit_, codec_->active_streams()));
@@ -195,7 +195,9 @@ void ClientSession::Finish(UpstreamFailure why, std::string_view detail) {
   connect_timer_.Cancel();
   EndOfIteration::Unlink();
   if (connection_ != nullptr) {
-    connection_->Flush();  // a GOAWAY
+    // A GOAWAY. To a peer that has closed nothing goes any more: a request that is still gathered
+    // has been told that it was not sent, and may be repeated.
+    if (!peer_closed_) connection_->Flush();
     connection_->Close();
   }
   owner_->OnSessionChanged(this);  // room() is zero: nobody takes this session any more
@@ -209,6 +211,7 @@ void ClientSession::OnData(std::string_view data) {
 }
 
 void ClientSession::OnPeerClosed() {
+  peer_closed_ = true;
   if (codec_ == nullptr) {
     Finish(UpstreamFailure::kConnectFailed, "closed_by_peer");
     return;

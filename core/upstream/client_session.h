@@ -90,8 +90,8 @@ class ClientSession final : public ListNode<ClientSession>,
   bool http2() const { return http2_codec_ != nullptr; }
   /// See Connection::LooksAlive().
   bool LooksAlive() const { return connection_ != nullptr && connection_->LooksAlive(); }
-  /// Bytes that this worker's connections have sent; see UpstreamRequest.
-  uint64_t bytes_written() const { return settings_->net->bytes_written; }
+  /// Bytes that the kernel has taken; see UpstreamRequest.
+  uint64_t bytes_written() const { return connection_->bytes_written(); }
 
   /// Takes no new exchange; closes when the last one has ended.
   void Retire();
@@ -113,6 +113,7 @@ class ClientSession final : public ListNode<ClientSession>,
 
   // For the pool that keeps it.
   uint64_t idle_since_ms = 0;
+  uint64_t ready_number = 0;  ///< counts from 1 in the pool's order; 0 until it is ready
   uint8_t list = 0;
 
  private:
@@ -152,6 +153,7 @@ class ClientSession final : public ListNode<ClientSession>,
   bool close_asked_ = false;
   bool closed_ = false;
   bool changed_ = false;
+  bool peer_closed_ = false;
   bool settled_ = false;  // the peer's limits are known
   size_t assumed_limit_ = SIZE_MAX;
   UpstreamFailure failure_ = UpstreamFailure::kNone;  // found before the loop could tell

@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace postern {
+namespace {
+
+// Connections that are passed over because they ended an exchange so little ago.
+constexpr int kMostPassedOver = 16;
+constexpr uint64_t kJustEndedMs = 2;
+
+}  // namespace
 
 ConnectionPool::ConnectionPool(const SessionSettings* settings, PoolLimits* limits,
                                const Address& address, std::string server_name)
@@ -41,6 +48,8 @@ ConnectionPool::Result ConnectionPool::Acquire(PoolWaiter* waiter, Wish wish,
   }
   if (!limits_->TryPend()) return Result::kOverflow;
   waiter->fresh_ = wish.fresh;
+  waiter->checked_ = wish.checked;
+  waiter->asked_at_ = ready_count_;
   waiters_.PushBack(waiter);
   ++waiting_;
   OpenAsNeeded();
@@ -56,12 +65,42 @@ void ConnectionPool::Cancel(PoolWaiter* waiter) {
 }
 
 ClientSession* ConnectionPool::Find(Wish wish) {
+  if (wish.fresh) return nullptr;
   // A connection in use is alive.
   if (ClientSession* session = lists_[kPartial].Front(); session != nullptr) return session;
-  if (wish.fresh) return nullptr;
+  return FindIdle(wish.checked);
+}
+
+ClientSession* ConnectionPool::FindIdle(bool checked) {
+  if (!checked) return lists_[kIdle].Front();
+  const uint64_t now = settings_->net->dispatcher->NowMs();
   while (ClientSession* session = lists_[kIdle].Front()) {
-    if (!wish.checked || session->LooksAlive()) return session;
+    for (int i = 0; i < kMostPassedOver && now - session->idle_since_ms < kJustEndedMs; ++i) {
+      ClientSession* older = lists_[kIdle].Next(session);
+      if (older == nullptr) break;
+      session = older;
+    }
+    if (session->LooksAlive()) return session;
     CloseIdleOne(session);
+  }
+  return nullptr;
+}
+
+// For one that waits, of what has room now.
+ClientSession* ConnectionPool::FindFor(const PoolWaiter& waiter) {
+  if (!waiter.fresh_) {
+    if (ClientSession* session = lists_[kPartial].Front(); session != nullptr) return session;
+    return FindIdle(waiter.checked_);
+  }
+  // The newest stand in front, where they have not been used; HTTP/2 ones may have been meanwhile.
+  ClientSession* session = lists_[kIdle].Front();
+  if (session != nullptr && session->ready_number > waiter.asked_at_ &&
+      (session->http2() || !session->reused())) {
+    return session;
+  }
+  for (session = lists_[kPartial].Front(); session != nullptr;
+       session = lists_[kPartial].Next(session)) {
+    if (session->ready_number > waiter.asked_at_) return session;
   }
   return nullptr;
 }
@@ -110,6 +149,7 @@ void ConnectionPool::Move(ClientSession* session, List to) {
 void ConnectionPool::OnSessionReady(ClientSession* session) {
   version_ = session->http2() ? Version::kHttp2 : Version::kHttp1;
   limits_->Connected(session->connect_ms());
+  session->ready_number = ++ready_count_;
   Move(session, ListFor(session));
   Serve();
   OpenAsNeeded();
@@ -126,6 +166,7 @@ void ConnectionPool::OnSessionChanged(ClientSession* session) {
   Move(session, ListFor(session));
   if (session->list == kFull) return;
   Serve();
+  OpenAsNeeded();
   if (draining_ && waiting_ == 0 && session->list == kIdle) session->Retire();
 }
 
@@ -133,20 +174,18 @@ void ConnectionPool::Serve() {
   // Beginning an exchange changes its session, which comes back here.
   if (serving_) return;
   serving_ = true;
-  const uint64_t now = settings_->net->dispatcher->NowMs();
-  while (waiting_ > 0) {
-    ClientSession* session = lists_[kPartial].Front();
-    if (session == nullptr) session = lists_[kIdle].Front();
-    if (session == nullptr) break;
-    // One that has just ended an exchange is as good as new.
-    if (waiters_.Front()->fresh_ && session->list == kIdle && session->idle_since_ms != now) {
-      break;
+  // In turn, but those who want a new connection do not stand in the way of those who do not.
+  PoolWaiter* waiter = waiters_.Front();
+  while (waiter != nullptr && !(lists_[kPartial].empty() && lists_[kIdle].empty())) {
+    PoolWaiter* next = waiters_.Next(waiter);
+    if (ClientSession* session = FindFor(*waiter); session != nullptr) {
+      waiter->Unlink();
+      --waiting_;
+      limits_->PendEnded();
+      waiter->OnSession(session);
+      if (session->list != kFull && session->list != kConnecting) Move(session, ListFor(session));
     }
-    PoolWaiter* waiter = waiters_.PopFront();
-    --waiting_;
-    limits_->PendEnded();
-    waiter->OnSession(session);
-    if (session->list != kFull && session->list != kConnecting) Move(session, ListFor(session));
+    waiter = next;
   }
   serving_ = false;
 }

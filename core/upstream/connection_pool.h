@@ -27,6 +27,8 @@ class PoolWaiter : public ListNode<PoolWaiter> {
  private:
   friend class ConnectionPool;
   bool fresh_ = false;
+  bool checked_ = false;
+  uint64_t asked_at_ = 0;  // by the count of connections that were ready then
 };
 
 /// What a pool asks of its cluster: bounds and counts over all pools and workers.
@@ -64,9 +66,11 @@ class ConnectionPool final : private SessionOwner {
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
   struct Wish {
-    /// Not on a connection that lay idle: one of them has just turned out dead.
+    /// Only on a connection that becomes ready from now on, HTTP/1.1 ones unused: another has just
+    /// turned out dead, and those beside it may be closing as well.
     bool fresh = false;
-    /// A connection that lay idle must show at the socket that it is not closed yet.
+    /// A used connection must show at the socket that it is not closed yet, and one that has not
+    /// ended an exchange just now is preferred: who closes behind an answer does it then.
     bool checked = false;
   };
   enum class Result : uint8_t { kReady, kQueued, kOverflow };
@@ -107,6 +111,8 @@ class ConnectionPool final : private SessionOwner {
   void CloseIdleOne(ClientSession* session);
   List ListFor(const ClientSession* session) const;
   ClientSession* Find(Wish wish);
+  ClientSession* FindIdle(bool checked);
+  ClientSession* FindFor(const PoolWaiter& waiter);
   void OpenAsNeeded();
   void Serve();
   /// Exchanges that a connection under way is expected to carry.
@@ -122,6 +128,7 @@ class ConnectionPool final : private SessionOwner {
   size_t connecting_ = 0;
   size_t idle_count_ = 0;
   size_t waiting_ = 0;
+  uint64_t ready_count_ = 0;  // sessions that have become ready
   bool draining_ = false;
   bool serving_ = false;
   size_t stream_limit_;  // of one HTTP/2 connection, by the newest that has said so

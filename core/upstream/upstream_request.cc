@@ -323,9 +323,10 @@ bool UpstreamRequest::MayRetry(Fault fault) {
   if (!options_.has_content && !kept_all_) return false;
   const bool nothing_sent = session_ == nullptr || session_->bytes_written() == bytes_written_;
   if (!nothing_sent && fault != Fault::kRefused && !IsIdempotent(head_->method)) return false;
-  // The connection that follows may be closing just as well: that is no failure of the request, so it
-  // has a limit of its own.
-  if (fault == Fault::kStale && (nothing_sent || options_.retry) && redispatched_ < kMaxRedispatches) {
+  // The connection that follows may be closing just as well: that is no failure of the request, so
+  // it has a limit of its own.
+  if (fault == Fault::kStale && (nothing_sent || options_.retry) &&
+      redispatched_ < kMaxRedispatches) {
     return true;
   }
   if (!options_.retry || retries_ >= retry().max_retries) return false;
@@ -355,9 +356,9 @@ void UpstreamRequest::Retry(Fault fault) {
     ++retries_;
   }
   if (at_once) {
-    // All connections that lay idle beside this one are most likely dead as well, but the endpoint
-    // is not to blame.
-    fresh_ = true;
+    // The connections beside this one are most likely dead or closing as well, but the endpoint is
+    // not to blame. One that refused is alive.
+    fresh_ = fault == Fault::kStale;
     avoid_ = nullptr;
     retry_soon_ = true;
     Soon();

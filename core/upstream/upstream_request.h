@@ -196,7 +196,7 @@ class UpstreamRequest final : private ResponseReceiver,
   size_t uncredited_ = 0;       // taken from the source and not credited
   size_t credit_ = 0;           // to be credited at the end of the iteration
   uint64_t unconsumed_ = 0;     // passed on and not consumed
-  uint64_t bytes_written_ = 0;  // by the worker, when the attempt began
+  uint64_t bytes_written_ = 0;  // on the connection, when the attempt began
 
   Timer timer_;
   uint64_t deadline_ms_ = UINT64_MAX;  // of the head

@@ -476,6 +476,132 @@ TEST_F(UpstreamRequestTest, DroppedPooledConnectionsFailNoGet) {
   EXPECT_GT(cluster->stats()->stale_connections.value(), 100u);
 }
 
+// The same where the close follows an answer at once, so that it meets the next request on its way.
+TEST_F(UpstreamRequestTest, ConnectionsThatCloseBehindAnAnswerFailNoGet) {
+  FakeUpstream server(&f.dispatcher, [](Peer* peer, const Request& request) {
+    peer->Answer("ok");
+    if (request.number < 3) return;
+    peer->connection->Flush();
+    peer->Close();
+  });
+  Cluster* cluster = f.Single(Config(server));
+  constexpr int kClients = 16;
+  constexpr int kTotal = 4000;
+  std::vector<std::unique_ptr<TestExchange>> clients(kClients);
+  int started = 0;
+  int good = 0;
+  int finished = 0;
+  ASSERT_TRUE(f.Until(
+      [&] {
+        for (auto& client : clients) {
+          if (client != nullptr && !client->done()) continue;
+          if (client != nullptr) {
+            ++finished;
+            good += client->ok() && client->body == "ok" ? 1 : 0;
+            client.reset();
+          }
+          if (started == kTotal) continue;
+          ++started;
+          client = std::make_unique<TestExchange>(cluster);
+          client->Start();
+        }
+        return finished == kTotal;
+      },
+      30000));
+  EXPECT_EQ(good, kTotal);
+}
+
+// However many pooled connections close: the second attempt is made on a new one.
+TEST_F(UpstreamRequestTest, SecondAttemptAfterADeadConnectionIsMadeOnANewOne) {
+  bool closing = false;
+  FakeUpstream server(&f.dispatcher, [&](Peer* peer, const Request& request) {
+    if (closing && request.number > 1) {
+      peer->Close();
+    } else {
+      peer->Answer("ok");
+    }
+  });
+  ClusterConfig config = Config(server);
+  config.retry.max_retries = 0;  // a dead connection is no failure of the request
+  Cluster* cluster = f.Single(config);
+  std::vector<std::unique_ptr<TestExchange>> many;
+  for (int i = 0; i < 10; ++i) many.push_back(std::make_unique<TestExchange>(cluster));
+  for (auto& exchange : many) exchange->Start();
+  ASSERT_TRUE(f.Until([&] {
+    return std::all_of(many.begin(), many.end(), [](auto& exchange) { return exchange->done(); });
+  }));
+  ASSERT_EQ(server.accepted, 10);
+  closing = true;
+  TestExchange get(cluster);
+  get.Start();
+  ASSERT_TRUE(f.Until([&] { return get.done(); }));
+  EXPECT_TRUE(get.ok()) << get.detail;
+  EXPECT_EQ(server.accepted, 11);
+  EXPECT_EQ(cluster->stats()->stale_connections.value(), 1u);
+}
+
+// Whoever waits for a new connection leaves those that become free to the others.
+TEST_F(UpstreamRequestTest, WaitingForANewConnectionHoldsNobodyUp) {
+  std::vector<Peer*> held;
+  FakeUpstream server(&f.dispatcher, [&](Peer* peer, const Request& request) {
+    if (request.target() == "/dies" && request.number > 1) {
+      peer->Close();
+    } else if (request.target() == "/held") {
+      held.push_back(peer);
+    } else {
+      peer->Answer("ok");
+    }
+  });
+  ClusterConfig config = Config(server);
+  config.circuit.max_connections = 2;
+  Cluster* cluster = f.Single(config);
+  TestExchange first(cluster), second(cluster);
+  first.Start();
+  second.Get("/held").Start();
+  ASSERT_TRUE(f.Until([&] { return first.done() && held.size() == 1; }));
+  TestExchange dies(cluster), third(cluster);
+  dies.Get("/dies").Start();
+  third.Start();
+  held[0]->Answer("late");
+  ASSERT_TRUE(f.Until([&] { return dies.done() && third.done() && second.done(); }));
+  EXPECT_TRUE(dies.ok()) << dies.detail;
+  EXPECT_TRUE(third.ok()) << third.detail;
+  EXPECT_TRUE(second.ok()) << second.detail;
+  EXPECT_LE(cluster->stats()->connections.value(), 2);
+}
+
+// Nothing is begun on a connection whose end stands behind the answer just read: a request that
+// may not be sent twice waits for another.
+TEST_F(UpstreamRequestTest, PostIsNotBegunOnAConnectionThatIsEnding) {
+  std::vector<Peer*> held;
+  FakeUpstream server(&f.dispatcher, [&](Peer* peer, const Request& request) {
+    if (request.method() == "GET") {
+      held.push_back(peer);
+    } else {
+      peer->Answer("ok");
+    }
+  });
+  ClusterConfig config = Config(server);
+  config.circuit.max_connections = 1;
+  Cluster* cluster = f.Single(config);
+  for (int i = 0; i < 20; ++i) {
+    held.clear();
+    TestExchange get(cluster);
+    get.Start();
+    ASSERT_TRUE(f.Until([&] { return held.size() == 1; }));
+    TestExchange post(cluster);
+    post.Method("POST").Start();  // behind the other, for there is one connection
+    held[0]->Answer("ok");
+    held[0]->connection->Flush();
+    held[0]->Close();
+    ASSERT_TRUE(f.Until([&] { return get.done() && post.done(); }));
+    EXPECT_TRUE(get.ok());
+    EXPECT_TRUE(post.ok()) << post.detail;
+  }
+  EXPECT_EQ(cluster->stats()->stale_connections.value(), 0u);
+  EXPECT_EQ(server.requests, 40);
+}
+
 // Issue "Under stress": no POST is sent twice.
 TEST_F(UpstreamRequestTest, PostIsNotRepeatedOnceItMayHaveArrived) {
   FakeUpstream server(&f.dispatcher, [](Peer* peer, const Request& request) {

@@ -28,7 +28,7 @@ Dispatcher::Dispatcher() : timers_(0) {
   uv_check_init(&loop_, &check_);
   uv_idle_init(&loop_, &idle_);
   wheel_timer_.data = prepare_.data = check_.data = async_.data = idle_.data = this;
-  sockets_ = std::make_unique<SocketPoller>(&loop_);
+  sockets_ = std::make_unique<SocketPoller>(this);
   uv_async_init(&loop_, &async_, [](uv_async_t* async) { Self(async)->RunPosted(); });
   uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) { Self(prepare)->FinishIteration(); });
   uv_check_start(&check_, [](uv_check_t* check) {
@@ -68,7 +68,10 @@ void Dispatcher::Run() {
   t_current = nullptr;
 }
 
-void Dispatcher::Stop() { uv_stop(&loop_); }
+void Dispatcher::Stop() {
+  stopping_ = true;
+  uv_stop(&loop_);
+}
 
 void Dispatcher::Post(absl::AnyInvocable<void()> task) {
   {
@@ -110,6 +113,12 @@ void Dispatcher::FinishIteration() {
     dying_.swap(doomed_);
     dying_.clear();
   } while (!end_of_iteration_.empty() || !doomed_.empty());
+}
+
+bool Dispatcher::FinishTurn() {
+  FinishIteration();
+  uv_update_time(&loop_);
+  return !stopping_ && next_iteration_.empty();
 }
 
 void Dispatcher::AtNextIteration(EndOfIteration* item) {

@@ -80,8 +80,13 @@ class Dispatcher {
   static Dispatcher* Current();
 
  private:
+  friend class SocketPoller;
+
   void RunPosted();
   void FinishIteration();
+  /// Ends an iteration within the loop's own: time moves on and what was put off to the end is
+  /// done. Returns false if the loop has to go on first.
+  bool FinishTurn();
   void ArmWheel();
 
   uv_loop_t loop_;
@@ -93,6 +98,7 @@ class Dispatcher {
   TimerWheel timers_;
   std::unique_ptr<SocketPoller> sockets_;
   bool advancing_ = false;
+  bool stopping_ = false;
   uint64_t wall_at_ = UINT64_MAX;  // NowMs() at which wall_ms_ was read
   int64_t wall_ms_ = 0;
   std::atomic<uint64_t> heartbeat_{0};

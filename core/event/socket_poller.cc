@@ -5,12 +5,14 @@
 
 #include <cstdlib>
 
+#include "core/event/dispatcher.h"
+
 namespace postern {
 
-SocketPoller::SocketPoller(uv_loop_t* loop)
-    : epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)), poll_(new uv_poll_t) {
+SocketPoller::SocketPoller(Dispatcher* dispatcher)
+    : dispatcher_(dispatcher), epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)), poll_(new uv_poll_t) {
   // Without it no worker can do anything; it fails only before the first request.
-  if (epoll_fd_ < 0 || uv_poll_init(loop, poll_, epoll_fd_) != 0) std::abort();
+  if (epoll_fd_ < 0 || uv_poll_init(dispatcher->loop(), poll_, epoll_fd_) != 0) std::abort();
   poll_->data = this;
   uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
     static_cast<SocketPoller*>(poll->data)->OnReady();
@@ -25,8 +27,19 @@ SocketPoller::~SocketPoller() {
 }
 
 void SocketPoller::OnReady() {
-  // One batch a turn; the descriptor stays readable while there is more.
-  batch_size_ = ::epoll_wait(epoll_fd_, batch_, kBatch, 0);
+  const uint64_t until = dispatcher_->NowMs() + kMaxMs;
+  for (int turn = 1;; ++turn) {
+    batch_size_ = ::epoll_wait(epoll_fd_, batch_, kBatch, 0);
+    // One socket alone says nothing of a second; to ask for it in vain would be a wait for nothing.
+    const bool more = batch_size_ > 1;
+    TellBatch();
+    // The descriptor stays readable for the loop while there is more.
+    if (!more || turn == kMaxTurns) return;
+    if (!dispatcher_->FinishTurn() || dispatcher_->NowMs() >= until) return;
+  }
+}
+
+void SocketPoller::TellBatch() {
   for (batch_at_ = 0; batch_at_ < batch_size_;) {
     const epoll_event& event = batch_[batch_at_++];
     const auto* watcher = static_cast<const SocketWatcher*>(event.data.ptr);

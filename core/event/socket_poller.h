@@ -23,9 +23,12 @@ struct SocketEvents {
 /// own polling is level-triggered: every socket that was ready is asked again on the next turn, and
 /// a change of interest costs two system calls; for sockets that are read and written all the time
 /// both are pure loss. Listeners and other rare descriptors use FdWatcher. Not thread-safe.
+///
+/// While sockets keep coming it asks again itself, some turns long, instead of going back to the
+/// loop for each: that would cost two waits and a walk through libuv's phases a turn.
 class SocketPoller {
  public:
-  explicit SocketPoller(uv_loop_t* loop);
+  explicit SocketPoller(Dispatcher* dispatcher);
   /// Every watcher must be closed.
   ~SocketPoller();
   SocketPoller(const SocketPoller&) = delete;
@@ -34,10 +37,15 @@ class SocketPoller {
  private:
   friend class SocketWatcher;
   static constexpr int kBatch = 256;
+  // Most turns, and milliseconds, before timers, signals and other threads are heard again.
+  static constexpr int kMaxTurns = 16;
+  static constexpr uint64_t kMaxMs = 2;
 
   void OnReady();
+  void TellBatch();
   void Forget(const SocketWatcher* watcher);
 
+  Dispatcher* dispatcher_;
   int epoll_fd_;
   uv_poll_t* poll_;
   epoll_event batch_[kBatch];

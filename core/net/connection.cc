@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "core/net/socket_io.h"
 
 namespace postern {
 namespace {
@@ -134,7 +135,7 @@ void Connection::SendRaw(const iovec* parts, int count) {
   if (pending_.empty() && state_ != State::kConnecting) {
     ssize_t n;
     if (count == 1) {
-      n = ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+      n = SocketSend(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts);
@@ -317,7 +318,7 @@ void Connection::BecomeOpen() {
 
 // One read; false when the connection has nothing more to read for now, or has ended.
 bool Connection::ReadOnce() {
-  const ssize_t n = ::recv(fd_, net_->read_scratch.get(), read_size_, 0);
+  const ssize_t n = SocketReceive(fd_, net_->read_scratch.get(), read_size_, 0);
   ++net_->read_calls;
   if (n < 0) {
     if (errno == EINTR) return true;

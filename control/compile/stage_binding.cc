@@ -196,6 +196,9 @@ absl::Status ValidateStageOptions(const StageOptions& stage) {
       problems.push_back(Message(status));
     }
   }
+  if (stage.upstream_tls.certificate_chain.empty() != stage.upstream_tls.private_key.empty()) {
+    problems.push_back("a client certificate for upstreams and its key are only of use together");
+  }
   if (problems.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(Join(problems, "\n"));
 }
@@ -243,6 +246,15 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
   if (uri->https && !target.server_name_to_verify().empty()) {
     cluster.mutable_name()->append("|" + target.server_name_to_verify());
     cluster.mutable_tls()->set_server_name(target.server_name_to_verify());
+  }
+  if (uri->https) {
+    const UpstreamTlsFiles& files = stage.upstream_tls;
+    snapshot::v1::UpstreamTls& tls = *cluster.mutable_tls();
+    if (!files.truststore.empty()) tls.mutable_truststore()->set_file(files.truststore);
+    if (!files.certificate_chain.empty()) {
+      tls.mutable_client_certificate_chain()->set_file(files.certificate_chain);
+      tls.mutable_client_private_key()->set_file(files.private_key);
+    }
   }
   bound.binding.set_cluster(cluster.name());
   bound.binding.set_authority(std::string(uri->authority));

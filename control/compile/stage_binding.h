@@ -31,11 +31,20 @@ namespace postern {
 /// All URLs of one name are of one form and have one path.
 using LambdaMap = std::map<std::string, std::vector<std::string>, std::less<>>;
 
+/// What HTTPS upstreams of integrations are met with, as absolute paths of PEM files. Empty ones
+/// leave the default. The gateway reads them again when they change.
+struct UpstreamTlsFiles {
+  std::string truststore;         ///< roots in place of the system's
+  std::string certificate_chain;  ///< client certificate, leaf first; needs its key
+  std::string private_key;
+};
+
 /// What a stage adds to a definition.
 struct StageOptions {
   std::string name = "prod";
   std::map<std::string, std::string, std::less<>> variables;
   LambdaMap lambda;
+  UpstreamTlsFiles upstream_tls;
 };
 
 /// Whether name, variables (rest-api.md 13.3) and URLs are well-formed; every problem in one

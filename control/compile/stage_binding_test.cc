@@ -40,6 +40,22 @@ TEST(BindUpstream, TakesAnOriginAsItIs) {
   EXPECT_FALSE(bound.cluster->tls().accept_untrusted_roots());
 }
 
+// cluster.proto, UpstreamTls: files that belong to all HTTPS upstreams of a stage.
+TEST(BindUpstream, HttpsUpstreamsGetTheStagesFiles) {
+  StageOptions stage;
+  stage.upstream_tls = {"/tls/ca.pem", "/tls/client.pem", "/tls/client.key"};
+  ASSERT_TRUE(ValidateStageOptions(stage).ok());
+  const BoundUpstream bound = BindUpstream(Target("https://api.example.com"), stage);
+  ASSERT_TRUE(bound.cluster);
+  EXPECT_EQ(bound.cluster->tls().truststore().file(), "/tls/ca.pem");
+  EXPECT_EQ(bound.cluster->tls().client_certificate_chain().file(), "/tls/client.pem");
+  EXPECT_EQ(bound.cluster->tls().client_private_key().file(), "/tls/client.key");
+  EXPECT_FALSE(BindUpstream(Target("http://api.example.com"), stage).cluster->has_tls());
+  stage.upstream_tls.private_key.clear();
+  EXPECT_THAT(std::string(ValidateStageOptions(stage).message()),
+              HasSubstr("only of use together"));
+}
+
 // rest-api.md 6.5 step 2 and 13.3: host, port and even a first part of the path by variables.
 TEST(BindUpstream, PutsStageVariablesIn) {
   const BoundUpstream bound = BindUpstream(Target("http://${stageVariables.backend}"),

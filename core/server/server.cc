@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <unordered_set>
 #include <utility>
 
 #include "core/base/log.h"
@@ -331,6 +332,11 @@ void Server::WatchCertificates() {
     if (state->spec->tls == nullptr) continue;
     for (const std::string& file : state->spec->tls->files()) files.push_back(file);
   }
+  for (const UpstreamTls& tls : UpstreamTlsInUse()) {
+    for (const std::string& file : tls.context->files()) files.push_back(file);
+  }
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
   certificate_watcher_.reset();
   if (files.empty()) return;
   certificate_watcher_ = std::make_unique<FileWatcher>(
@@ -338,14 +344,35 @@ void Server::WatchCertificates() {
       [this](const std::vector<std::string>&) { ReloadCertificates(); });
 }
 
+std::vector<Server::UpstreamTls> Server::UpstreamTlsInUse() const {
+  std::vector<UpstreamTls> out;
+  if (active_ == nullptr) return out;
+  const ClusterSet& clusters = *active_->runtime->cluster_set();
+  std::unordered_set<const TlsClientContext*> seen;
+  for (ClusterId id = 0; id < clusters.size(); ++id) {
+    const ClusterConfig& config = *clusters.at(id).config;
+    if (config.tls.context == nullptr || config.tls.context->files().empty() ||
+        !seen.insert(config.tls.context.get()).second) {
+      continue;
+    }
+    out.push_back({config.name, config.tls.context});
+  }
+  return out;
+}
+
 void Server::ReloadCertificates() {
-  for (const auto& state : listeners_) {
-    if (state->spec->tls == nullptr) continue;
-    const absl::Status status = state->spec->tls->Reload();
+  // Connections that are open go on with what they began with; new ones use what is new.
+  const auto say = [](std::string_view kind, const std::string& name, const absl::Status& status) {
     Log(status.ok() ? LogLevel::kInfo : LogLevel::kError,
         status.ok() ? "certificates_loaded" : "certificates_refused",
-        {{"listener", state->spec->name},
+        {{kind, name},
          {"reason", status.ok() ? std::string() : Text(status) + "; the ones before stay in use"}});
+  };
+  for (const UpstreamTls& tls : UpstreamTlsInUse())
+    say("cluster", tls.cluster, tls.context->Reload());
+  for (const auto& state : listeners_) {
+    if (state->spec->tls == nullptr) continue;
+    say("listener", state->spec->name, state->spec->tls->Reload());
   }
 }
 

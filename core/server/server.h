@@ -98,6 +98,12 @@ class Server final : private ServerSession::Owner {
   void CommitActivation();
   void FinishActivation(absl::Status status);
   void ApplyListeners();
+  /// TLS towards upstreams in the snapshot in force, with the name of one cluster that uses it.
+  struct UpstreamTls {
+    std::string cluster;
+    std::shared_ptr<TlsClientContext> context;
+  };
+  std::vector<UpstreamTls> UpstreamTlsInUse() const;
   void WatchCertificates();
   void ReloadCertificates();
 

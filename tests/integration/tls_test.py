@@ -7,7 +7,71 @@ import threading
 import time
 import unittest
 
-from tests.support import harness, http1
+from tests.support import harness, http1, load
+
+
+class TlsUpstream:
+    """An HTTPS server that asks for client certificates of `roots`; `seen` has their names."""
+
+    def __init__(self, certificate, roots):
+        self._roots = roots
+        self._lock = threading.Lock()
+        self._open = set()
+        self._context = None
+        self.seen = set()
+        self.use(certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "https://127.0.0.1:%d" % self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def use(self, certificate):
+        """Shows this one from the next connection on."""
+        context = certificate.server_context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        for root in self._roots:
+            context.load_verify_locations(root.certificate)
+        self._context = context
+
+    def drop_connections(self):
+        """Ends all that are open, in order, as a server that restarts does."""
+        with self._lock:
+            ending, self._open = self._open, set()
+        for sock in ending:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def stop(self):
+        self._listener.close()
+        self.drop_connections()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock, self._context), daemon=True).start()
+
+    def _serve(self, sock, context):
+        try:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                subject = dict(pair for part in tls.getpeercert()["subject"] for pair in part)
+                self.seen.add(subject["commonName"])
+                with self._lock:
+                    self._open.add(tls)
+                data = b""
+                while True:
+                    while b"\r\n\r\n" not in data:
+                        more = tls.recv(65536)
+                        if not more:
+                            return
+                        data += more
+                    data = data[data.index(b"\r\n\r\n") + 4:]
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        except OSError:
+            pass
 
 
 class TlsTest(harness.TestCase):
@@ -98,6 +162,56 @@ class TlsTest(harness.TestCase):
             gateway.wait_for_log(lambda log: self.shown(gateway) != before, "the new certificate")
             self.assertGreater(len(gateway.events("certificates_loaded")), loaded)
             self.assertEqual(kept.request().body, b"hello")
+
+    def test_rotated_files_towards_upstreams_are_used_and_no_request_fails(self):
+        """architecture 8, "reload of rotated files": a new root and a new client certificate, by
+        rename, under load; the upstream changes over to them as well."""
+        hosts = ["127.0.0.1"]
+        roots = [self.certificate("ca%d" % i, authority=True, hosts=[]) for i in range(2)]
+        servers = [self.certificate("up%d" % i, hosts=hosts, issuer=roots[i]) for i in range(2)]
+        clients = [self.certificate("client%d" % i, issuer=roots[i]) for i in range(2)]
+        bundle = self.write("bundle.pem", open(roots[0].certificate, encoding="ascii").read())
+        upstream = TlsUpstream(servers[0], roots)
+        self.addCleanup(upstream.stop)
+        gateway = self.start_proxy(
+            upstream, "--upstream-ca", bundle, "--upstream-cert", clients[0].certificate,
+            "--upstream-key", clients[0].key)
+        with load.Load(gateway.address(), connections=4).start() as running:
+            running.wait_for(100)
+            self.assertEqual(upstream.seen, {"client0"})
+            # First both roots are trusted, then the upstream changes, then the certificate.
+            both = "".join(open(r.certificate, encoding="ascii").read() for r in roots)
+            os.replace(self.write("both.pem", both), bundle)
+            gateway.wait_for_event("certificates_loaded")
+            upstream.use(servers[1])
+            upstream.drop_connections()
+            running.wait_for(running.answered + 100)
+            os.replace(clients[1].key, clients[0].key)
+            os.replace(clients[1].certificate, clients[0].certificate)
+            gateway.wait_for_log(
+                lambda log: (upstream.drop_connections(), "client1" in upstream.seen)[1],
+                "the new client certificate")
+            running.wait_for(running.answered + 100)
+            running.finish()
+            self.assertEqual(running.broken, [])
+            self.assertEqual(set(running.statuses), {200})
+
+    def test_a_broken_replacement_towards_upstreams_is_refused(self):
+        root = self.certificate("ca", authority=True, hosts=[])
+        upstream = TlsUpstream(self.certificate("up", hosts=["127.0.0.1"], issuer=root), [root])
+        self.addCleanup(upstream.stop)
+        client = self.certificate("client", issuer=root)
+        gateway = self.start_proxy(
+            upstream, "--upstream-ca", root.certificate, "--upstream-cert", client.certificate,
+            "--upstream-key", client.key)
+        self.assertEqual(gateway.request().status, 200)
+        with open(client.key, "w", encoding="ascii") as file:
+            file.write("rubbish")
+        refused = gateway.wait_for_event("certificates_refused")
+        self.assertEqual(refused["cluster"], upstream.url)
+        self.assertIn(client.key, refused["reason"])
+        upstream.drop_connections()
+        self.assertEqual(gateway.request().status, 200)
 
     def shown(self, gateway):
         with gateway.connect("https", tls=self.trusting_all()) as client:

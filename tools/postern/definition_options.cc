@@ -71,6 +71,15 @@ void DefinitionOptions::Bind(FlagSet* flags) {
                 &access_log_format);
   flags->String("access-log-file", "PATH", "Where its lines go. Default standard output.",
                 &access_log_file);
+  flags->String(
+      "upstream-ca", "FILE",
+      "Roots that HTTPS upstreams of integrations are checked against, PEM. Default those "
+      "of the system. Read again when it changes, like the two that follow.",
+      &upstream_ca);
+  flags->String("upstream-cert", "FILE",
+                "Certificate chain shown to HTTPS upstreams that ask for one, PEM, leaf first.",
+                &upstream_cert);
+  flags->String("upstream-key", "FILE", "Its private key, PEM.", &upstream_key);
   flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
 }
 
@@ -91,6 +100,11 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   ImportOptions import;
   import.fail_on_warnings = options.strict;
   import.stage.name = options.stage;
+  const auto path = [](const std::string& file) {
+    return file.empty() ? file : AbsolutePath(file);
+  };
+  import.stage.upstream_tls = {path(options.upstream_ca), path(options.upstream_cert),
+                               path(options.upstream_key)};
   for (const std::string& pair : options.variables) {
     const size_t equals = pair.find('=');
     if (equals == pair.npos || equals == 0) {

@@ -23,6 +23,9 @@ struct DefinitionOptions {
   std::string region = "us-east-1";
   std::string access_log_format;
   std::string access_log_file;
+  std::string upstream_ca;
+  std::string upstream_cert;
+  std::string upstream_key;
   bool strict = false;
 
   void Bind(FlagSet* flags);

@@ -384,7 +384,7 @@ typedef struct postern_host {
    * headers pass. In BUFFER headers and body wait here until the body is whole, at most `limit`
    * bytes of it (0, or above the host's own limit: the host's). Then the body hook runs once with
    * all of it and BODY_LAST, and headers can still be changed. Over the limit the host replies
-   *            REQUEST_TOO_LARGE, or to a response INTEGRATION_FAILURE, without calling the filter.
+   * REQUEST_TOO_LARGE, or to a response INTEGRATION_FAILURE, without calling the filter.
    * `limit` is read for BUFFER only. For a message without body the mode changes nothing. */
   postern_status (*body_mode)(postern_ctx* stream, uint32_t direction, uint32_t mode,
                               uint64_t limit);

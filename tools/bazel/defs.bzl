@@ -80,6 +80,77 @@ def postern_cc_test(name, copts = [], data = [], deps = [], size = "small", **kw
         **kwargs
     )
 
+def postern_filter_module(name, srcs, deps = [], libraries = [], tests = [], test_deps = [], copts = [], linkopts = [], visibility = _PUBLIC):
+    """A filter module (docs/write-a-filter.md), from C++ or C.
+
+    Makes these targets:
+      <name>.so            the shared object, as it is loaded.
+      <name>               the same objects as a library, for tests.
+      <name>_symbols_test  the shared object defines its two symbols alone and needs no other
+                           libraries than allowed.
+      <test>               for each of `tests`, linked with the module and the fake host.
+
+    Args:
+      name: of the module, e.g. "cors".
+      srcs: sources and headers.
+      deps: C++ libraries besides the SDK; they are linked statically and stay private.
+      libraries: shared libraries that it may need besides those of C and C++, e.g. "libz.so.1".
+      tests: test sources, <name>_test.cc or the like.
+      test_deps: what the tests are linked with besides.
+      copts: further compiler options.
+      linkopts: further linker options.
+      visibility: of the shared object.
+    """
+    native.cc_library(
+        name = name,
+        srcs = srcs,
+        copts = _COPTS + copts + [
+            # One copy of inline state for each module, not one for the process.
+            "-fvisibility=hidden",
+        ],
+        alwayslink = True,
+        linkstatic = True,
+        deps = deps + [
+            "//api/abi",
+            "//api/sdk",
+        ],
+    )
+    native.cc_binary(
+        name = name + ".so",
+        additional_linker_inputs = ["//api/abi:exports.lds"],
+        linkopts = linkopts + [
+            # What the compiler made visible nevertheless (templates of the standard library, some
+            # of them unique across the process) stays inside.
+            "-Wl,--version-script,$(location //api/abi:exports.lds)",
+            "-Wl,--exclude-libs,ALL",
+            "-Wl,-z,now",
+            "-Wl,--build-id",
+        ] + select({
+            # There the run time of the sanitizer is in the program.
+            "//tools/bazel:sanitizer": [],
+            "//conditions:default": ["-Wl,--no-undefined"],
+        }),
+        linkshared = True,
+        visibility = visibility,
+        deps = [":" + name],
+    )
+    native.sh_test(
+        name = name + "_symbols_test",
+        size = "small",
+        srcs = ["//tools/bazel:check_module.py"],
+        args = ["$(rootpath :%s.so)" % name] + libraries,
+        data = [":%s.so" % name],
+    )
+    for test in tests:
+        postern_cc_test(
+            name = test.rsplit(".", 1)[0],
+            srcs = [test],
+            deps = test_deps + [
+                ":" + name,
+                "//api/sdk/testing:fake_host",
+            ],
+        )
+
 def postern_cc_benchmark(name, copts = [], deps = [], **kwargs):
     """A Google Benchmark program; `tools/bz run` it."""
     native.cc_binary(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config/listener_config.h"
+#include "core/filter/filter_set.h"
 #include "core/route/router.h"
 #include "core/upstream/aws_credentials.h"
 #include "core/upstream/cluster_set.h"
@@ -19,9 +20,13 @@ namespace snapshot::v1 {
 class Snapshot;
 }
 
+class ModuleLoader;
+
 /// Something about one field of a snapshot.
 struct SnapshotProblem {
-  std::string path;  ///< e.g. "deployments[2].resources[5].methods[0].integration.timeout_ms"
+  /// e.g. "deployments[2].resources[5].methods[0].integration.timeout_ms"; of a filter's
+  /// configuration `GET /pets, filter "auth" (postern.jwt 1.2.0): issuers[0].jwks_uri`
+  std::string path;
   std::string text;  ///< e.g. "40 is below 50"
 
   /// "path: text"
@@ -55,11 +60,14 @@ class RuntimeSnapshot {
     const RuntimeSnapshot* previous = nullptr;
     /// Signs requests to clusters that ask for it. Null: the process's own, made when needed.
     std::shared_ptr<const AwsCredentialsProvider> credentials;
+    /// Loads filter modules. Null: a snapshot with filters is refused.
+    ModuleLoader* modules = nullptr;
   };
 
   /// Checks `message` and makes its runtime objects. Refuses whatever this gateway cannot do, and
-  /// every guard that it cannot enforce. Reads the files that TLS towards upstreams needs; opens no
-  /// socket and changes nothing that is in force.
+  /// every guard that it cannot enforce. Reads the files that TLS towards upstreams needs, loads
+  /// modules and has them read their configurations; opens no socket and changes nothing that is in
+  /// force. On the main thread.
   static Built Build(const snapshot::v1::Snapshot& message, const Options& options);
 
   ~RuntimeSnapshot();
@@ -75,6 +83,9 @@ class RuntimeSnapshot {
   /// Bounds of functions() as this snapshot has them; to be set when it becomes active.
   void ApplyFunctionLimits() const;
 
+  /// Filter instances and chains that routes point at. Null: there are no filters.
+  const std::shared_ptr<const FilterSet>& filters() const { return filters_; }
+
   /// Every route and stage at the position of its id.
   const std::vector<const Route*>& routes() const { return routes_; }
   const std::vector<const Stage*>& stages() const { return stages_; }
@@ -84,6 +95,7 @@ class RuntimeSnapshot {
   RuntimeSnapshot();
 
   uint64_t version_ = 0;
+  std::shared_ptr<const FilterSet> filters_;
   std::unique_ptr<const Router> router_;
   std::vector<ListenerConfig> listeners_;
   std::shared_ptr<const ClusterSet> cluster_set_;

@@ -70,6 +70,18 @@ void ForEachMethod(const v1::Deployment& deployment, Visit visit) {
   }
 }
 
+/// What a request to a cluster has for Host where nothing else says it: its first endpoint.
+std::string AuthorityOf(const ClusterConfig& cluster) {
+  const EndpointConfig& endpoint = cluster.endpoints.front();
+  if (!endpoint.unix_path.empty()) return "localhost";
+  const std::string host = endpoint.host.find(':') != std::string::npos
+                               ? Concat("[", endpoint.host, "]")
+                               : endpoint.host;
+  return endpoint.port == (cluster.tls.context != nullptr ? 443 : 80)
+             ? host
+             : Concat(host, ":", endpoint.port);
+}
+
 /// Fields that no one but codecs may write into a response.
 bool IsFramingHeader(HeaderId id) {
   switch (id) {
@@ -104,6 +116,7 @@ RuntimeSnapshot::Built SnapshotBuilder::Build() {
   } else {
     CheckGateway();
     secrets_ = ReadSecrets(message_.secrets(), root_);
+    modules_ = ReadModules(message_.modules(), root_);
     CheckListeners();
     CheckApis();
     CheckClusters();
@@ -318,9 +331,7 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   if (!deployment.resource_policy_json().empty()) {
     field.Problem("resource_policy_json", "this gateway cannot evaluate resource policies");
   }
-  if (!deployment.filters().empty()) {
-    field.Problem("filters", "this gateway loads no filters");
-  }
+  CheckFilters(field, parsed);
   if (deployment.has_cors()) field.Problem("cors", "is for HTTP APIs");
   if (deployment.has_minimum_compression_bytes()) {
     field.InRange("minimum_compression_bytes", deployment.minimum_compression_bytes(), 0, 10485760);
@@ -379,7 +390,6 @@ void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Me
   if (method.validate_body() && !method.request_models().empty()) {
     field.Problem("validate_body", "this gateway cannot enforce it");
   }
-  if (!method.filters().empty()) field.Problem("filters", "this gateway loads no filters");
 
   std::set<std::pair<int, std::string>> parameters;
   for (int i = 0; i < method.request_parameters_size(); ++i) {
@@ -403,6 +413,32 @@ void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Me
     field.Item("responses", i).InRange("status_code", method.responses(i).status_code(), 100, 599);
   }
   if (method.has_integration()) CheckIntegration(method, field.Member("integration"));
+}
+
+// Filters of the API, its resources and methods, which may override each other.
+void SnapshotBuilder::CheckFilters(const Field& field, Parsed* parsed) {
+  const v1::Deployment& deployment = parsed->message;
+  CheckFilterUpstreams(deployment, field);
+  PlacedFilters of_api;
+  parsed->api_filters =
+      ReadFilters(deployment.filters(), modules_, /*is_api=*/true, &of_api, field);
+  for (int i = 0; i < deployment.resources_size(); ++i) {
+    const v1::Resource& resource = deployment.resources(i);
+    const Field item = field.Item("resources", i);
+    PlacedFilters of_resource;
+    if (!resource.filters().empty()) {
+      of_resource = of_api;
+      parsed->filters[&resource] =
+          ReadFilters(resource.filters(), modules_, /*is_api=*/false, &of_resource, item);
+    }
+    for (int j = 0; j < resource.methods_size(); ++j) {
+      const v1::Method& method = resource.methods(j);
+      if (method.filters().empty()) continue;
+      PlacedFilters of_method = resource.filters().empty() ? of_api : of_resource;
+      parsed->filters[&method] = ReadFilters(method.filters(), modules_, /*is_api=*/false,
+                                             &of_method, item.Item("methods", j));
+    }
+  }
 }
 
 void SnapshotBuilder::CheckGatewayResponses(const v1::Deployment& deployment, const Field& field,
@@ -602,6 +638,12 @@ void SnapshotBuilder::CheckBindings(const Message& stage, const Parsed* parsed,
   }
   if (parsed == nullptr) return;
   std::set<std::string> missing;
+  for (const v1::FilterUpstream& upstream : parsed->message.filter_upstreams()) {
+    if (upstreams.count(upstream.target().upstream()) == 0 &&
+        missing.insert(upstream.target().upstream()).second) {
+      field.Problem("upstreams", Concat(Quoted(upstream.target().upstream()), " is not bound"));
+    }
+  }
   ForEachMethod(parsed->message, [&](const v1::Resource&, const v1::Method& method) {
     const v1::Integration& integration = method.integration();
     if (integration.has_http() && upstreams.count(integration.http().upstream()) == 0 &&
@@ -771,15 +813,8 @@ void SnapshotBuilder::MakeFunctions() {
       function->target +=
           Concat("?Qualifier=", PercentEncode(message.qualifier(), kUnreservedChars));
     }
-    const EndpointConfig& endpoint = cluster.endpoints.front();
     function->https = cluster.tls.context != nullptr;
-    const std::string host = endpoint.host.find(':') != std::string::npos
-                                 ? Concat("[", endpoint.host, "]")
-                                 : endpoint.host;
-    function->authority = !endpoint.unix_path.empty() ? "localhost"
-                          : endpoint.port == (function->https ? 443 : 80)
-                              ? host
-                              : Concat(host, ":", endpoint.port);
+    function->authority = AuthorityOf(cluster);
     function->max_result_bytes =
         message.has_max_result_bytes() ? message.max_result_bytes() : kDefaultResultBytes;
 
@@ -795,6 +830,95 @@ void SnapshotBuilder::MakeFunctions() {
     out_->function_limits_.push_back(limits);
     functions_.push_back(std::move(function));
   }
+}
+
+// Loads what the deployments' filters need, no more.
+void SnapshotBuilder::LoadModules() {
+  std::set<std::string> used;
+  const auto add = [&used](const std::vector<FilterSpec>& filters) {
+    for (const FilterSpec& filter : filters) {
+      if (!filter.module.empty()) used.insert(filter.module);
+    }
+  };
+  for (const auto& [digest, parsed] : deployments_) {
+    add(parsed.api_filters);
+    for (const auto& [scope, filters] : parsed.filters) add(filters);
+  }
+  for (int i = 0; i < message_.modules_size(); ++i) {
+    const std::string& name = message_.modules(i).name();
+    const Field field = root_.Item("modules", i);
+    if (used.count(name) == 0) {
+      field.Note("name", Concat("no filter uses ", Quoted(name), "; it is not loaded"));
+      continue;
+    }
+    if (options_.modules == nullptr) {
+      field.Problem("this gateway loads no modules");
+      continue;
+    }
+    if (filters_ == nullptr) {
+      filters_ = std::make_unique<FilterSetBuilder>(options_.modules->retired());
+    }
+    const absl::StatusOr<const FilterModule*> module = options_.modules->Load(modules_.at(name));
+    if (module.ok()) {
+      filters_->AddModule(name, *module);
+    } else {
+      field.Problem(std::string(module.status().message()));
+    }
+  }
+}
+
+// `message` is the Stage itself or its Canary.
+template <typename Message>
+void SnapshotBuilder::BeginFilters(const v1::Stage& stage_message, const Message& message,
+                                   const Parsed& parsed, bool is_canary) {
+  FilterSetBuilder::Place place;
+  place.api_id = stage_message.api_id();
+  place.stage = stage_message.name();
+  place.canary = is_canary;
+  if (message_.apis_size() > 1) {
+    const v1::Api& api = message_.apis(api_index_.at(stage_message.api_id()));
+    place.label = Concat("API ", Quoted(api.name().empty() ? api.id() : api.name()), ",");
+  }
+  // By the name that the definition gave it, else by that of a cluster.
+  place.upstreams = [this, &message,
+                     &parsed](std::string_view name) -> std::optional<CalloutUpstream> {
+    const ClusterSet& set = *out_->cluster_set_;
+    CalloutUpstream out;
+    for (const v1::FilterUpstream& upstream : parsed.message.filter_upstreams()) {
+      if (upstream.name() != name) continue;
+      for (const v1::UpstreamBinding& binding : message.upstreams()) {
+        if (binding.upstream() != upstream.target().upstream() || binding.cluster().empty()) {
+          continue;
+        }
+        out.cluster = {&set, *set.Find(binding.cluster())};
+        out.authority = binding.authority();
+        out.path_prefix = Concat(binding.path_prefix(), upstream.target().path());
+        while (out.path_prefix.ends_with('/')) out.path_prefix.pop_back();
+        out.https = set.at(out.cluster.id).config->tls.context != nullptr;
+        return out;
+      }
+      return std::nullopt;
+    }
+    const std::optional<ClusterId> id = set.Find(name);
+    if (!id.has_value()) return std::nullopt;
+    out.cluster = {&set, *id};
+    out.authority = AuthorityOf(*set.at(*id).config);
+    out.https = set.at(*id).config->tls.context != nullptr;
+    return out;
+  };
+  filters_->Begin(std::move(place), parsed.api_filters);
+}
+
+const ChainPlan* SnapshotBuilder::MakeChain(const Parsed& parsed, const v1::Resource& resource,
+                                            const v1::Method& method) {
+  std::vector<FilterScope> scopes;
+  if (const auto found = parsed.filters.find(&resource); found != parsed.filters.end()) {
+    scopes.push_back({resource.path(), found->second});
+  }
+  if (const auto found = parsed.filters.find(&method); found != parsed.filters.end()) {
+    scopes.push_back({Concat(method.http_method(), " ", resource.path()), found->second});
+  }
+  return filters_->Chain(scopes);
 }
 
 // `message` is the Stage itself or its Canary.
@@ -855,6 +979,10 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     settings[{one.resource_path(), one.http_method()}] = &one;
   }
 
+  if (filters_ != nullptr) {
+    BeginFilters(stage_message, message, parsed, is_canary == 1);
+    variant->unrouted_chain = filters_->UnroutedChain();
+  }
   const Deployment& deployment = *parsed.runtime;
   variant->routes.reserve(deployment.methods.size());
   variant->integrations.reserve(deployment.methods.size());
@@ -866,6 +994,7 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     route.id = static_cast<uint32_t>(out_->routes_.size());
     route.facts = &deployment.methods[i];
     route.integration = variant->integrations.back().get();
+    if (filters_ != nullptr) route.chain = MakeChain(parsed, resource, method);
     // rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
     auto entry = settings.find({resource.path(), method.http_method()});
     if (entry == settings.end()) entry = settings.find({"*", "*"});
@@ -942,6 +1071,7 @@ std::vector<Router::Domain> SnapshotBuilder::MakeDomains() {
 void SnapshotBuilder::Make() {
   out_->version_ = message_.version();
   MakeClusters();
+  if (problems_.ok()) LoadModules();
   if (!problems_.ok()) return;
   MakeFunctions();
   // A deployment that is in force already is shared rather than held twice.
@@ -967,6 +1097,12 @@ void SnapshotBuilder::Make() {
   for (int i = 0; i < message_.stages_size(); ++i) {
     Api* api = apis[static_cast<size_t>(api_index_.at(message_.stages(i).api_id()))].get();
     api->stages.push_back(MakeStage(i, api));
+  }
+  if (filters_ != nullptr) {
+    for (const FilterSetBuilder::Problem& problem : filters_->problems()) {
+      problems_.Problem(problem.where, problem.text);
+    }
+    out_->filters_ = filters_->Finish();
   }
   std::vector<Router::Domain> domains = MakeDomains();
   std::vector<std::unique_ptr<const Api>> kept;

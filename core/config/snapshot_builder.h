@@ -11,6 +11,7 @@
 
 #include "core/config/common_reader.h"
 #include "core/config/field.h"
+#include "core/config/filter_reader.h"
 #include "core/config/integration_reader.h"
 #include "core/config/runtime_snapshot.h"
 #include "proto/snapshot/snapshot.pb.h"
@@ -32,6 +33,9 @@ class SnapshotBuilder {
     /// Its methods, as the runtime's tree numbers them.
     std::vector<std::pair<const snapshot::v1::Resource*, const snapshot::v1::Method*>> methods;
     std::shared_ptr<const Deployment> runtime;
+    // Filters of the API, and by resource and method where those place any.
+    std::vector<FilterSpec> api_filters;
+    std::unordered_map<const void*, std::vector<FilterSpec>> filters;
     int api = -1;  // an Api of a stage that points here
     bool used = false;
     bool sound = false;
@@ -47,6 +51,7 @@ class SnapshotBuilder {
                        Parsed* parsed);
   void CheckMethod(const snapshot::v1::Deployment& deployment, const snapshot::v1::Method& method,
                    const Field& field);
+  void CheckFilters(const Field& field, Parsed* parsed);
   void CheckGatewayResponses(const snapshot::v1::Deployment& deployment, const Field& field,
                              std::vector<ReplySpec>* replies);
   void CheckStages();
@@ -63,6 +68,12 @@ class SnapshotBuilder {
   void Make();
   void MakeClusters();
   void MakeFunctions();
+  void LoadModules();
+  template <typename Message>
+  void BeginFilters(const snapshot::v1::Stage& stage_message, const Message& message,
+                    const Parsed& parsed, bool is_canary);
+  const ChainPlan* MakeChain(const Parsed& parsed, const snapshot::v1::Resource& resource,
+                             const snapshot::v1::Method& method);
   template <typename Message>
   std::unique_ptr<const Variant> MakeVariant(
       const snapshot::v1::Stage& stage_message, const Message& message,
@@ -80,6 +91,8 @@ class SnapshotBuilder {
   std::shared_ptr<RuntimeSnapshot> out_;
   Router::Gateway gateway_;
   SecretMap secrets_;
+  ModuleMap modules_;
+  std::unique_ptr<FilterSetBuilder> filters_;  // null: no deployment has filters
   std::unordered_map<std::string, int> api_index_;
   std::unordered_map<std::string, int> cluster_index_;
   std::unordered_map<std::string, int> function_index_;

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/context/variables.h"
@@ -30,8 +29,8 @@ struct FilterInstance {
   /// Equal in two snapshots for the instance of the same name in the same place: whose worker state
   /// is `previous` to whose. (The state is handed over only if `module` is the same object too.)
   std::string handover_key;
-  std::string_view api_id;  ///< of the API, as logs and metrics label it
-  std::string_view stage;
+  std::string api_id;  ///< as logs and metrics label it
+  std::string stage;
   const FilterModule* module = nullptr;
   /// What worker_create gets: the object of its outermost scope.
   const void* config = nullptr;

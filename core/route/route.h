@@ -72,6 +72,9 @@ struct Variant {
 
   std::vector<std::unique_ptr<const Integration>> integrations;
   std::vector<Route> routes;
+  /// For requests that match no method: filters of the API at the points response and request, so
+  /// that refusals of the router pass them too. Null: none.
+  const ChainPlan* unrouted_chain = nullptr;
 };
 
 /// Where and how a stage logs its requests (rest-api.md §13.5).

@@ -11,8 +11,7 @@
 namespace postern {
 
 /// Takes the chunked transfer coding off a message's content (RFC 9112 §7.1), by the letter of the
-/// grammar: what another parser might read differently is an error. llhttp is not used here because
-/// it skips over chunk extensions unread.
+/// grammar: what another parser might read differently is an error.
 class ChunkedDecoder {
  public:
   enum class Result : uint8_t {

@@ -1,29 +1,26 @@
 #include "core/http/http1/field_parser.h"
 
-#include <llhttp.h>
-
 #include <cstring>
+
+#include "lib/text/ascii.h"
 
 namespace postern {
 namespace {
 
-// What the callbacks work on; llhttp_t::data points here.
+// What has been found so far.
 struct Parse {
   FieldKind section;
-  size_t max_count;
-  size_t count = 0;
   HeaderMap* headers;
   FramingFields* framing;
-  std::string_view name;
-  std::string_view value;
   bool named_options = false;  // Connection names fields of its own
   bool transfer_encoding = false;
-  std::string_view error;
 };
 
+bool IsOws(char c) { return c == ' ' || c == '\t'; }
+
 std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && IsOws(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsOws(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -91,11 +88,7 @@ std::string_view OnTransferEncoding(Parse* parse, std::string_view value) {
 }
 
 // One field; returns what is wrong with it, or nothing.
-std::string_view OnField(Parse* parse) {
-  if (++parse->count > parse->max_count) return "field_count";
-  if (parse->name.empty()) return "field_grammar";  // llhttp lets ": x" pass
-  const std::string_view name = parse->name;
-  const std::string_view value = Trim(parse->value);
+std::string_view OnField(std::string_view name, std::string_view value, Parse* parse) {
   FramingFields* framing = parse->framing;
   const HeaderId id = LookupHeader(name);
   if (parse->section == FieldKind::kTrailers) {
@@ -177,104 +170,32 @@ std::string_view OnField(Parse* parse) {
   return {};
 }
 
-int OnName(llhttp_t* parser, const char* at, size_t size) {
-  static_cast<Parse*>(parser->data)->name = {at, size};
-  return HPE_OK;
-}
-
-int OnValue(llhttp_t* parser, const char* at, size_t size) {
-  static_cast<Parse*>(parser->data)->value = {at, size};
-  return HPE_OK;
-}
-
-int OnValueComplete(llhttp_t* parser) {
-  auto* parse = static_cast<Parse*>(parser->data);
-  parse->error = OnField(parse);
-  parse->name = {};
-  parse->value = {};
-  return parse->error.empty() ? HPE_OK : HPE_USER;
-}
-
-// The message's content is framed elsewhere; llhttp's work ends with the fields.
-int OnHeadersComplete(llhttp_t*) { return HPE_PAUSED; }
-
-// llhttp after a start line: the line itself is parsed by the codec, which accepts methods and
-// statuses llhttp has no number for. Copying the state costs less than parsing a line again.
-struct Prototype {
-  llhttp_settings_t settings;
-  llhttp_t request;
-  llhttp_t response;
-
-  Prototype() {
-    llhttp_settings_init(&settings);
-    settings.on_header_field = OnName;
-    settings.on_header_value = OnValue;
-    settings.on_header_value_complete = OnValueComplete;
-    settings.on_headers_complete = OnHeadersComplete;
-    llhttp_init(&request, HTTP_REQUEST, &settings);
-    static constexpr std::string_view kRequestLine = "GET / HTTP/1.1\r\n";
-    llhttp_execute(&request, kRequestLine.data(), kRequestLine.size());
-    llhttp_init(&response, HTTP_RESPONSE, &settings);
-    static constexpr std::string_view kStatusLine = "HTTP/1.1 200 OK\r\n";
-    llhttp_execute(&response, kStatusLine.data(), kStatusLine.size());
-  }
-};
-
-const Prototype& GetPrototype() {
-  static const Prototype* prototype = new Prototype();
-  return *prototype;
-}
-
-// A copy with spaces for tabs where lines end: llhttp takes no tab behind a Content-Length,
-// although that is optional white space as well (RFC 9110 §5.6.3).
-std::string_view TabsAtLineEndsToSpaces(std::string_view block, Arena* arena) {
-  char* copy = arena->Allocate(block.size(), 1);
-  bool at_end = false;
-  for (size_t i = block.size(); i > 0; --i) {
-    const char c = block[i - 1];
-    at_end = c == '\r' || c == '\n' || (at_end && (c == ' ' || c == '\t'));
-    copy[i - 1] = at_end && c == '\t' ? ' ' : c;
-  }
-  return {copy, block.size()};
-}
-
 }  // namespace
 
 std::string_view ParseFields(std::string_view block, FieldKind section, size_t max_count,
                              HeaderMap* headers, FramingFields* framing) {
-  const Prototype& prototype = GetPrototype();
-  llhttp_t parser = section == FieldKind::kRequest ? prototype.request : prototype.response;
-  Parse parse = {.section = section,
-                 .max_count = max_count,
-                 .headers = headers,
-                 .framing = framing,
-                 .name = {},
-                 .value = {},
-                 .error = {}};
-  parser.data = &parse;
-  const llhttp_errno_t result = llhttp_execute(&parser, block.data(), block.size());
-  if (!parse.error.empty()) return parse.error;
-  if (result != HPE_PAUSED) {
-    switch (result) {
-      case HPE_INVALID_HEADER_TOKEN:
-        return "field_grammar";
-      case HPE_INVALID_CONTENT_LENGTH:
-        if (section != FieldKind::kTrailers && *llhttp_get_error_pos(&parser) == '\t') {
-          const std::string_view spaced = TabsAtLineEndsToSpaces(block, headers->arena());
-          if (spaced != block) {
-            headers->Clear();
-            *framing = {};
-            return ParseFields(spaced, section, max_count, headers, framing);
-          }
-        }
-        return "content_length";
-      case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return "content_length";
-      case HPE_INVALID_TRANSFER_ENCODING:
-        return "transfer_encoding";
-      default:
-        return "field_syntax";
-    }
+  Parse parse = {.section = section, .headers = headers, .framing = framing};
+  size_t count = 0;
+  const char* at = block.data();
+  const char* const end = at + block.size();
+  while (at < end && *at != '\r') {
+    const char* const name = at;
+    while (at < end && kTokenChars.Has(*at)) ++at;
+    const std::string_view name_view(name, static_cast<size_t>(at - name));
+    if (name_view.empty() || at == end || *at != ':') return "field_grammar";
+    do {
+      ++at;
+    } while (at < end && IsOws(*at));
+    const char* const value = at;
+    const auto left = static_cast<size_t>(end - at);
+    const char* line_end = static_cast<const char*>(std::memchr(at, '\r', left));
+    if (line_end == nullptr) return "field_grammar";
+    at = line_end + 2;
+    while (line_end > value && IsOws(line_end[-1])) --line_end;
+    if (++count > max_count) return "field_count";
+    const std::string_view error =
+        OnField(name_view, {value, static_cast<size_t>(line_end - value)}, &parse);
+    if (!error.empty()) return error;
   }
   if (section != FieldKind::kTrailers) {
     // Both at once is how requests are smuggled (RFC 9112 §6.1, §11.2).

@@ -30,11 +30,12 @@ struct FramingFields {
 /// The kinds of field section; they differ in which fields are refused.
 enum class FieldKind : uint8_t { kRequest, kResponse, kTrailers };
 
-/// Parses a field section with llhttp, every lenient flag off, and checks what llhttp leaves open
-/// (RFC 9110 §5, RFC 9112 §5 and §6). `block` holds the field lines and the empty line that ends
-/// them, as accepted by HeadScanner; it must live as long as `headers`. Hop-by-hop fields, and
-/// those named by Connection, are left out of `headers`. Returns an empty view, or the static token
-/// of what is wrong. "field_count" means that more than `max_count` fields were sent.
+/// Parses a field section to the letter of the grammar (RFC 9110 §5, RFC 9112 §5 and §6). `block`
+/// holds the field lines and the empty line that ends them, as accepted by HeadScanner, which has
+/// refused bare CR and LF, control characters and folding; it must live as long as `headers`.
+/// Hop-by-hop fields, and those named by Connection, are left out of `headers`. Returns an empty
+/// view, or the static token of what is wrong. "field_count" means that more than `max_count`
+/// fields were sent.
 std::string_view ParseFields(std::string_view block, FieldKind section, size_t max_count,
                              HeaderMap* headers, FramingFields* framing);
 

@@ -206,6 +206,9 @@ ClusterConfig ReadCluster(const v1::Cluster& message, const ClusterReaderEnv& en
   field.InRange("connect_timeout_ms", out.connect_timeout_ms, 1, 60000);
   if (message.has_idle_timeout_ms()) out.idle_timeout_ms = message.idle_timeout_ms();
   if (message.has_response_timeout_ms()) out.response_timeout_ms = message.response_timeout_ms();
+  if (message.has_response_idle_timeout_ms()) {
+    out.response_idle_timeout_ms = message.response_idle_timeout_ms();
+  }
   out.max_requests_per_connection = message.max_requests_per_connection();
   if (message.has_max_response_header_bytes()) {
     out.max_response_header_bytes = message.max_response_header_bytes();
@@ -227,7 +230,8 @@ ClusterConfig ReadCluster(const v1::Cluster& message, const ClusterReaderEnv& en
         message.http2().has_initial_stream_window_bytes() ? http2.initial_stream_window_bytes : 0,
         message.http2().has_initial_connection_window_bytes()
             ? http2.initial_connection_window_bytes
-            : 0};
+            : 0,
+        http2.ping_interval_ms, http2.ping_timeout_ms};
   }
   if (message.has_aws_signing()) {
     const v1::AwsSigning& signing = message.aws_signing();

@@ -116,6 +116,13 @@ Http2Config ReadHttp2(const v1::Http2Settings& settings, const Field& field) {
                 64 * 1024 * 1024);
   field.InRange("max_frame_bytes", out.max_frame_bytes, 16384, 16777215);
   field.InRange("header_table_bytes", out.header_table_bytes, 0, 65536);
+  // RFC 9113 §4.2, RFC 7541 §4.2: larger ones buy nothing here and make peers able to hold more.
+  if (out.max_frame_bytes != 16384) {
+    field.Problem("max_frame_bytes", "this gateway takes frames of 16,384 bytes only");
+  }
+  if (out.header_table_bytes != 4096) {
+    field.Problem("header_table_bytes", "this gateway keeps a table of 4,096 bytes only");
+  }
   field.InRange("max_resets_per_second", out.max_resets_per_second, 1, kMax);
   field.InRange("max_control_frames_per_second", out.max_control_frames_per_second, 1, kMax);
   field.InRange("ping_timeout_ms", out.ping_timeout_ms, 1, kMax);

@@ -224,6 +224,10 @@ ListenerConfig ReadListener(const v1::Listener& message, const SecretMap& secret
   field.InRange("trusted_hops", out.trusted_hops, 0, 16);
   out.limits = ReadLimits(message.limits(), field.Member("limits"));
   out.http2_settings = ReadHttp2(message.http2(), field.Member("http2"));
+  if (out.http2_settings.ping_interval_ms != 0) {
+    field.Member("http2").Problem("ping_interval_ms",
+                                  "this gateway sends PING frames to upstreams only");
+  }
   if (message.has_private_endpoint()) {
     const v1::PrivateEndpoint& endpoint = message.private_endpoint();
     const Field item = field.Member("private_endpoint");

@@ -510,6 +510,16 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ClusterProxyProtocol",
             [](TestSnapshot& s) { s.message.mutable_clusters(0)->set_send_proxy_protocol(2); },
             "clusters[0].send_proxy_protocol: this gateway does not send"},
+        Row{"ClusterFrames",
+            [](TestSnapshot& s) {
+              s.message.mutable_clusters(0)->mutable_http2()->set_max_frame_bytes(32768);
+            },
+            "clusters[0].http2.max_frame_bytes: this gateway takes"},
+        Row{"ListenerPings",
+            [](TestSnapshot& s) {
+              s.message.mutable_listeners(0)->mutable_http2()->set_ping_interval_ms(1000);
+            },
+            "listeners[0].http2.ping_interval_ms: this gateway sends"},
         Row{"ClusterTls",
             [](TestSnapshot& s) {
               s.message.mutable_clusters(0)->mutable_tls()->mutable_truststore()->set_file(
@@ -659,6 +669,9 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   v1::Cluster* cluster = snapshot.message.mutable_clusters(0);
   cluster->set_lb_policy(v1::LB_POLICY_LEAST_REQUEST);
   cluster->set_connect_timeout_ms(123);
+  cluster->set_response_idle_timeout_ms(456);
+  cluster->mutable_http2()->set_ping_interval_ms(789);
+  cluster->mutable_http2()->set_ping_timeout_ms(12);
   cluster->mutable_retry()->set_max_retries(0);
   cluster->mutable_retry()->add_retry_on_status(503);
   cluster->mutable_health_check()->set_path("/health");
@@ -671,6 +684,9 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   const ClusterConfig& config = *built.snapshot->cluster_set()->at(0).config;
   EXPECT_EQ(config.lb_policy, LbPolicy::kLeastRequest);
   EXPECT_EQ(config.connect_timeout_ms, 123u);
+  EXPECT_EQ(config.response_idle_timeout_ms, 456u);
+  EXPECT_EQ(config.http2.ping_interval_ms, 789u);
+  EXPECT_EQ(config.http2.ping_timeout_ms, 12u);
   EXPECT_EQ(config.retry.max_retries, 0u);
   EXPECT_THAT(config.retry.retry_on_status, ElementsAre(503));
   EXPECT_TRUE(config.health_check.enabled);

@@ -59,6 +59,9 @@ ClientSession::ClientSession(const SessionSettings* settings, const Address& add
                                                      "connect_timeout");
           },
           this),
+      ping_timer_(
+          settings->net->dispatcher->timers(),
+          [](void* arg) { static_cast<ClientSession*>(arg)->OnPingTimer(); }, this),
       started_ms_(settings->net->dispatcher->NowMs()) {
   Connect();
 }
@@ -113,6 +116,9 @@ void ClientSession::StartCodec(bool http2) {
     auto codec = std::make_unique<Http2ClientCodec>(connection_.get(), events, settings_->http2);
     http2_codec_ = codec.get();
     codec_ = std::move(codec);
+    if (const uint32_t interval = settings_->config->http2.ping_interval_ms; interval != 0) {
+      ping_timer_.Start(interval);
+    }
   } else {
     codec_ = std::make_unique<Http1ClientCodec>(connection_.get(), events, &settings_->http1);
   }
@@ -161,6 +167,7 @@ void ClientSession::Close() {
 void ClientSession::Abandon() {
   closed_ = true;
   connect_timer_.Cancel();
+  ping_timer_.Cancel();
   EndOfIteration::Unlink();
   if (connection_ != nullptr) connection_->Close();
 }
@@ -193,6 +200,7 @@ void ClientSession::Finish(UpstreamFailure why, std::string_view detail) {
   if (closed_) return;
   closed_ = true;
   connect_timer_.Cancel();
+  ping_timer_.Cancel();
   EndOfIteration::Unlink();
   if (connection_ != nullptr) {
     // A GOAWAY. To a peer that has closed nothing goes any more: a request that is still gathered
@@ -203,6 +211,29 @@ void ClientSession::Finish(UpstreamFailure why, std::string_view detail) {
   owner_->OnSessionChanged(this);  // room() is zero: nobody takes this session any more
   if (codec_ != nullptr) codec_->OnConnectionLost();
   owner_->OnSessionClosed(this, why, detail);
+}
+
+// Looks whether anything has come since it looked last, in place of moving a timer with every read.
+void ClientSession::OnPingTimer() {
+  const UpstreamHttp2Config& http2 = settings_->config->http2;
+  const uint64_t received = http2_codec_->received();
+  // While we do not read, or the peer does not, silence says nothing; requests have time limits.
+  if (received != ping_received_ || !connection_->reading() || connection_->buffered() > 0) {
+    ping_received_ = received;
+    pinged_ = false;
+    ping_timer_.Start(http2.ping_interval_ms);
+    return;
+  }
+  if (pinged_) {
+    Log(LogLevel::kWarn, "upstream_silent",
+        {{"cluster", settings_->config->name}, {"endpoint", address_.ToString()}});
+    Finish(UpstreamFailure::kNone, "ping_timeout");
+    return;
+  }
+  pinged_ = true;
+  Scope scope(this);
+  http2_codec_->Ping();
+  ping_timer_.Start(http2.ping_timeout_ms);
 }
 
 void ClientSession::OnData(std::string_view data) {

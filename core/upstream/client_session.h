@@ -125,6 +125,7 @@ class ClientSession final : public ListNode<ClientSession>,
   void Update();
   void TellOwner();
   void Finish(UpstreamFailure why, std::string_view detail);
+  void OnPingTimer();
 
   // ConnectionEvents.
   void OnConnected() override;
@@ -143,8 +144,9 @@ class ClientSession final : public ListNode<ClientSession>,
   const std::string& server_name_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<ClientCodec> codec_;
-  const Http2ClientCodec* http2_codec_ = nullptr;  // the same, where it is one
+  Http2ClientCodec* http2_codec_ = nullptr;  // the same, where it is one
   Timer connect_timer_;
+  Timer ping_timer_;
   uint64_t started_ms_;
   uint32_t connect_ms_ = 0;
   uint32_t served_ = 0;
@@ -154,7 +156,9 @@ class ClientSession final : public ListNode<ClientSession>,
   bool closed_ = false;
   bool changed_ = false;
   bool peer_closed_ = false;
-  bool settled_ = false;  // the peer's limits are known
+  bool pinged_ = false;         // and nothing has come since
+  uint64_t ping_received_ = 0;  // bytes that had come at the last look
+  bool settled_ = false;        // the peer's limits are known
   size_t assumed_limit_ = SIZE_MAX;
   UpstreamFailure failure_ = UpstreamFailure::kNone;  // found before the loop could tell
   std::string_view failure_detail_;

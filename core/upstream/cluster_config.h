@@ -136,6 +136,8 @@ struct UpstreamHttp2Config {
   uint32_t max_concurrent_streams = 100;  ///< on one connection, if the peer allows as many
   uint32_t initial_stream_window = 0;
   uint32_t connection_window = 0;
+  uint32_t ping_interval_ms = 0;  ///< silence behind which a PING is sent; 0: none
+  uint32_t ping_timeout_ms = 20000;
 
   bool operator==(const UpstreamHttp2Config&) const = default;
 };
@@ -149,6 +151,7 @@ struct ClusterConfig {
   uint32_t connect_timeout_ms = 5000;
   uint32_t idle_timeout_ms = 60000;            ///< 0: connections are not reused
   uint32_t response_timeout_ms = 0;            ///< 0: the request's own timeout alone
+  uint32_t response_idle_timeout_ms = 60000;   ///< silence inside an answer; 0: no bound
   uint32_t max_requests_per_connection = 0;    ///< 0: no limit
   uint32_t max_response_header_bytes = 65536;  ///< beyond it: UpstreamFailure::kMalformed
   RetryConfig retry;

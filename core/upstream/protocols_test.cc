@@ -162,6 +162,42 @@ TEST_F(Http2UpstreamTest, LostConnectionFailsAllItsExchanges) {
   EXPECT_EQ(cluster->stats()->connections.value(), 0);
 }
 
+// cluster.proto, Http2Settings.ping_interval_ms; RFC 9113 §6.7.
+TEST_F(Http2UpstreamTest, PingsFindAPeerThatVanished) {
+  FakeHttp2Upstream server(&f.dispatcher, [](Stream*) {});
+  ClusterConfig config = Config(server);
+  config.retry.max_retries = 0;
+  config.http2.ping_interval_ms = 30;
+  config.http2.ping_timeout_ms = 40;
+  Cluster* cluster = f.Single(config);
+  TestExchange get(cluster);
+  get.Start();
+  ASSERT_TRUE(f.Until([&] { return server.requests == 1; }));
+  f.Run(300);
+  EXPECT_FALSE(get.done()) << "PINGs are answered";
+  server.peers[0]->connection->SetReading(false);
+  const uint64_t start = f.Now();
+  ASSERT_TRUE(f.Until([&] { return get.done(); }));
+  EXPECT_LE(f.Now() - start, 30u + 30u + 40u + 50u);
+  EXPECT_EQ(get.failure, UpstreamFailure::kReset);
+  EXPECT_EQ(cluster->stats()->connections.value(), 0);
+}
+
+TEST_F(Http2UpstreamTest, PingsGoOnWhileNothingIsUnderWay) {
+  FakeHttp2Upstream server(&f.dispatcher, [](Stream* stream) { stream->Answer("x"); });
+  ClusterConfig config = Config(server);
+  config.http2.ping_interval_ms = 20;
+  config.http2.ping_timeout_ms = 40;
+  Cluster* cluster = f.Single(config);
+  TestExchange get(cluster);
+  get.Start();
+  ASSERT_TRUE(f.Until([&] { return get.done(); }));
+  f.Run(200);
+  EXPECT_EQ(cluster->stats()->idle.value(), 1);
+  server.peers[0]->connection->SetReading(false);
+  ASSERT_TRUE(f.Until([&] { return cluster->stats()->connections.value() == 0; }));
+}
+
 // A server over TLS that speaks HTTP/1.1 or, by ALPN, HTTP/2.
 class TlsUpstream {
  public:

@@ -80,6 +80,13 @@ size_t Http2ClientCodec::capacity() const {
   return limit - std::min(limit, open_streams());
 }
 
+void Http2ClientCodec::Ping() {
+  if (!open()) return;
+  Scope scope(this);
+  nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, nullptr);
+  Pump();
+}
+
 ClientStream* Http2ClientCodec::NewStream(ResponseReceiver* receiver) {
   if (capacity() == 0) return nullptr;
   auto* stream = static_cast<Stream*>(TakeIdle());

@@ -30,6 +30,11 @@ class Http2ClientCodec final : public ClientCodec, private Http2Connection {
     return std::min<size_t>(PeerLimit(), options().max_concurrent_streams);
   }
 
+  /// Sends a PING (RFC 9113 §6.7). Its answer shows in received(), like whatever else comes.
+  void Ping();
+  /// Bytes that have come from the peer.
+  uint64_t received() const { return bytes_received(); }
+
   void OnData(std::string_view data, uint64_t now_ms) override { Receive(data, now_ms); }
   void OnPeerClosed() override { Lost(); }
   void OnConnectionLost() override { Lost(); }

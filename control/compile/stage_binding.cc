@@ -256,6 +256,9 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
       tls.mutable_client_private_key()->set_file(files.private_key);
     }
   }
+  if (stage.response_idle_timeout_ms.has_value()) {
+    cluster.set_response_idle_timeout_ms(*stage.response_idle_timeout_ms);
+  }
   bound.binding.set_cluster(cluster.name());
   bound.binding.set_authority(std::string(uri->authority));
   bound.binding.set_path_prefix(std::string(WithoutTrailingSlash(uri->path)));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,6 +46,8 @@ struct StageOptions {
   std::map<std::string, std::string, std::less<>> variables;
   LambdaMap lambda;
   UpstreamTlsFiles upstream_tls;
+  /// Longest silence inside an answer (Cluster.response_idle_timeout_ms). Absent: its default.
+  std::optional<uint32_t> response_idle_timeout_ms;
 };
 
 /// Whether name, variables (rest-api.md 13.3) and URLs are well-formed; every problem in one

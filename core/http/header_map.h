@@ -34,6 +34,12 @@ class HeaderMap {
     fields_[size_++] = {name, value, id};
   }
 
+  /// The same with everything that a field says of itself (never_indexed).
+  void Add(const HeaderField& field) {
+    if (size_ == capacity_) Grow();
+    fields_[size_++] = field;
+  }
+
   /// First field of that name, or null.
   const HeaderField* Find(HeaderId id) const;
   const HeaderField* Find(std::string_view name) const;

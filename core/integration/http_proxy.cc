@@ -10,6 +10,8 @@
 namespace postern {
 namespace {
 
+constexpr uint32_t kStreamIdleTimeoutMs = 300'000;  // rest-api.md §6.10
+
 /// The forwarded-for list with the peer at its end (rest-api.md §6.9).
 std::string_view ForwardedFor(std::string_view before, std::string_view field, Arena* arena) {
   return before.empty() ? field : arena->Concat(before, ", ", field);
@@ -35,6 +37,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     started_ms_ = env_.dispatcher->NowMs();
     UpstreamRequestOptions options;
     options.timeout_ms = integration_.timeout_ms_;
+    if (integration_.streamed_) options.idle_timeout_ms = kStreamIdleTimeoutMs;
     upstream_.Start(&head_, end, options);
   }
 
@@ -82,7 +85,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
       }
       has_agent = has_agent || field.id == HeaderId::kUserAgent;
       has_accept = has_accept || field.id == HeaderId::kAccept;
-      headers.Add(field.id, field.name, field.value);
+      headers.Add(field);
     }
     mapped.AddTo(&headers);
     if (!has_accept) headers.Add(HeaderId::kAccept, "Accept", "application/json");

@@ -282,5 +282,25 @@ TEST_F(HttpProxyTest, DestroyedWhileUnderWay) {
   upstream_.Run(20);
 }
 
+// RFC 7541 §6.2.3: what the client wants no compression to remember stays so behind the gateway.
+TEST_F(HttpProxyTest, NeverIndexedFieldsStaySo) {
+  FakeHttp2Upstream backend(&upstream_.dispatcher,
+                            [](FakeHttp2Upstream::Stream* stream) { stream->Answer("ok"); });
+  ClusterConfig config;
+  config.name = "backend";
+  config.protocol = UpstreamProtocol::kHttp2;
+  config.endpoints = {backend.endpoint()};
+  upstream_.Activate({config});
+  spec_.cluster = {upstream_.set.get(), 0};
+  Request("GET", "/", {{"x-open", "1"}, {"x-secret", "2"}});
+  (request_->head.headers.end() - 1)->never_indexed = true;
+  EXPECT_EQ(Run().status, 200);
+  const HeaderMap& seen = backend.peers[0]->streams[0]->head.headers;
+  ASSERT_NE(seen.Find("x-secret"), nullptr);
+  EXPECT_TRUE(seen.Find("x-secret")->never_indexed);
+  EXPECT_FALSE(seen.Find("x-open")->never_indexed);
+  exchange_.reset();
+}
+
 }  // namespace
 }  // namespace postern

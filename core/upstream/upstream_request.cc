@@ -21,7 +21,7 @@ constexpr uint64_t After(uint64_t now_ms, uint32_t delay_ms) {
 }
 
 void CopyHead(const RequestHead& from, RequestHead* to) {
-  for (const HeaderField& field : from.headers) to->headers.Add(field.id, field.name, field.value);
+  for (const HeaderField& field : from.headers) to->headers.Add(field);
   to->body = from.body;
   to->content_length = from.content_length;
   to->has_content_length = from.has_content_length;
@@ -249,7 +249,7 @@ void UpstreamRequest::SendEnd(const HeaderMap* trailers) {
   }
   if (trailers != nullptr && !trailers->empty()) {
     auto* copy = arena_->New<HeaderMap>(arena_);
-    for (const HeaderField& field : *trailers) copy->Add(field.id, field.name, field.value);
+    for (const HeaderField& field : *trailers) copy->Add(field);
     trailers_ = copy;
   }
   if (stream_ == nullptr) return;
@@ -438,7 +438,7 @@ void UpstreamRequest::ArmTimer() {
   uint64_t at = UINT64_MAX;
   switch (state_) {
     case State::kStreaming:
-      if (options_.idle_timeout_ms != 0) at = last_activity_ms_ + options_.idle_timeout_ms;
+      if (const uint32_t idle = IdleTimeout(); idle != 0) at = last_activity_ms_ + idle;
       break;
     case State::kBackoff:
       at = std::min(deadline_ms_, backoff_until_ms_);
@@ -476,7 +476,7 @@ void UpstreamRequest::OnTimer() {
   } else if (state_ == State::kStreaming) {
     // While the receiver holds back, the upstream cannot be blamed.
     if (unconsumed_ > 0) last_activity_ms_ = now;
-    if (options_.idle_timeout_ms != 0 && now >= last_activity_ms_ + options_.idle_timeout_ms) {
+    if (const uint32_t idle = IdleTimeout(); idle != 0 && now >= last_activity_ms_ + idle) {
       cluster_->RecordFailure(endpoint_);
       LeaveAttempt();
       AbortLater(ResetReason::kTimeout);

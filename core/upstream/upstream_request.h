@@ -42,7 +42,8 @@ struct UpstreamRequestOptions {
   /// bound.
   uint32_t timeout_ms = 29000;
   /// Longest silence of an upstream inside its response, while its receiver keeps up. 0: no bound.
-  uint32_t idle_timeout_ms = 300000;
+  uint32_t idle_timeout_ms = kIdleTimeoutOfCluster;
+  static constexpr uint32_t kIdleTimeoutOfCluster = UINT32_MAX;
   /// False: one attempt, whatever the cluster's policy says. A pooled connection that turned out
   /// dead before anything was sent on it is not an attempt.
   bool retry = true;
@@ -156,6 +157,11 @@ class UpstreamRequest final : private ResponseReceiver,
   void ResponseEnded();
   void Finish();
 
+  uint32_t IdleTimeout() const {
+    return options_.idle_timeout_ms == UpstreamRequestOptions::kIdleTimeoutOfCluster
+               ? cluster_->config().response_idle_timeout_ms
+               : options_.idle_timeout_ms;
+  }
   void Credit();
   void Soon() { dispatcher()->AtEndOfIteration(this); }
   void OnTimer();

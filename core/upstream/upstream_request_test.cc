@@ -288,9 +288,10 @@ TEST_F(UpstreamRequestTest, SilenceInsideTheResponseBreaksItOff) {
   FakeUpstream server(&f.dispatcher, [](Peer* peer, const Request&) {
     peer->Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
   });
-  Cluster* cluster = f.Single(Config(server));
+  ClusterConfig config = Config(server);
+  config.response_idle_timeout_ms = 60;  // cluster.proto, Cluster.response_idle_timeout_ms
+  Cluster* cluster = f.Single(config);
   TestExchange exchange(cluster);
-  exchange.options.idle_timeout_ms = 60;
   exchange.Start();
   ASSERT_TRUE(f.Until([&] { return exchange.done(); }));
   EXPECT_TRUE(exchange.aborted);
@@ -298,7 +299,6 @@ TEST_F(UpstreamRequestTest, SilenceInsideTheResponseBreaksItOff) {
   EXPECT_EQ(exchange.body, "abc");
   // A receiver that holds back is not the upstream's fault.
   TestExchange slow(cluster);
-  slow.options.idle_timeout_ms = 60;
   slow.consume = false;
   slow.Start();
   f.Run(200);
@@ -307,6 +307,13 @@ TEST_F(UpstreamRequestTest, SilenceInsideTheResponseBreaksItOff) {
   slow.request.Consume(3);
   ASSERT_TRUE(f.Until([&] { return slow.done(); }));
   EXPECT_TRUE(slow.aborted);
+  // A request may have a bound of its own, or none.
+  TestExchange unbounded(cluster);
+  unbounded.options.idle_timeout_ms = 0;
+  unbounded.Start();
+  f.Run(150);
+  EXPECT_EQ(unbounded.body, "abc");
+  EXPECT_FALSE(unbounded.done());
 }
 
 // Issue point 2: a malformed answer becomes 502, never one that looks complete.

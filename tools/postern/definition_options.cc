@@ -80,6 +80,10 @@ void DefinitionOptions::Bind(FlagSet* flags) {
                 "Certificate chain shown to HTTPS upstreams that ask for one, PEM, leaf first.",
                 &upstream_cert);
   flags->String("upstream-key", "FILE", "Its private key, PEM.", &upstream_key);
+  flags->Number("upstream-idle-timeout", "MS",
+                "Longest silence of an upstream in the middle of its answer, which is then broken "
+                "off. Default 60000; 0: no bound.",
+                0, 3'600'000, &upstream_idle_timeout_ms);
   flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
 }
 
@@ -105,6 +109,7 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   };
   import.stage.upstream_tls = {path(options.upstream_ca), path(options.upstream_cert),
                                path(options.upstream_key)};
+  import.stage.response_idle_timeout_ms = static_cast<uint32_t>(options.upstream_idle_timeout_ms);
   for (const std::string& pair : options.variables) {
     const size_t equals = pair.find('=');
     if (equals == pair.npos || equals == 0) {

@@ -26,6 +26,7 @@ struct DefinitionOptions {
   std::string upstream_ca;
   std::string upstream_cert;
   std::string upstream_key;
+  uint64_t upstream_idle_timeout_ms = 60000;
   bool strict = false;
 
   void Bind(FlagSet* flags);

@@ -5,7 +5,7 @@ namespace postern {
 HeldTrailers::HeldTrailers(BlockPool* pool, const HeaderMap& trailers)
     : arena(pool), fields(&arena) {
   for (const HeaderField& field : trailers) {
-    fields.Add(field.id, arena.Copy(field.name), arena.Copy(field.value));
+    fields.Add({arena.Copy(field.name), arena.Copy(field.value), field.id, field.never_indexed});
   }
 }
 

@@ -132,19 +132,21 @@ void RemapProxyResponse(ResponseHead* head, Arena* arena) {
         return true;
       case ResponseHeaderAction::kRemap:
         field.name = RemappedName(field.name, arena);
-        field.id = HeaderId::kOther;
+        field.id = field.id == kDate     ? kXAmznRemappedDate
+                   : field.id == kServer ? kXAmznRemappedServer
+                                         : kOther;
         return false;
     }
     return false;
   });
   if (!head->connection.empty()) {
-    headers.Add(HeaderId::kOther, "x-amzn-Remapped-Connection", head->connection);
+    headers.Add(kXAmznRemappedConnection, "x-amzn-Remapped-Connection", head->connection);
   }
   if (head->has_content_length) {
     constexpr size_t kDigits = 20;
     char* digits = arena->Allocate(kDigits, 1);
     const auto end = std::to_chars(digits, digits + kDigits, head->content_length).ptr;
-    headers.Add(HeaderId::kOther, "x-amzn-Remapped-Content-Length",
+    headers.Add(kXAmznRemappedContentLength, "x-amzn-Remapped-Content-Length",
                 {digits, static_cast<size_t>(end - digits)});
   }
 }

@@ -89,7 +89,7 @@ void TreatHeaders(HeaderMap* headers, Arena* arena) {
                                             : ProxyResponseAction(field.id);
     if (action == ResponseHeaderAction::kRemap) {
       field.name = RemappedName(field.name, arena);
-      field.id = HeaderId::kOther;
+      field.id = LookupHeader(field.name);
     }
     return action == ResponseHeaderAction::kDrop;
   });

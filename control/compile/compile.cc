@@ -113,6 +113,8 @@ class Compiler {
     if (options_.access_log) *stage.mutable_access_log() = *options_.access_log;
     Bind(input.deployment, stage);
 
+    for (const v1::Module& module : input.modules) AddModule(module, input.api.name());
+
     *snapshot_.add_apis() = input.api;
     stages_.push_back(std::move(stage));
     deployments_.emplace(stored.digest(), std::move(stored));
@@ -162,11 +164,20 @@ class Compiler {
     for (auto& [digest, stored] : deployments_) *snapshot_.add_deployments() = std::move(stored);
     for (auto& [name, cluster] : clusters_) *snapshot_.add_clusters() = std::move(cluster);
     for (auto& [name, function] : functions_) *snapshot_.add_functions() = std::move(function);
+    for (auto& [name, module] : modules_) *snapshot_.add_modules() = std::move(module.first);
     return std::move(snapshot_);
   }
 
  private:
   void Problem(std::string problem) { problems_.push_back(std::move(problem)); }
+
+  // A module that several APIs use is one module of the snapshot.
+  void AddModule(const v1::Module& module, const std::string& api) {
+    const auto [it, inserted] = modules_.emplace(module.name(), std::pair(module, api));
+    if (inserted || it->second.first.SerializeAsString() == module.SerializeAsString()) return;
+    Problem(Concat("module \"", module.name(), "\": \"", it->second.second, "\" and \"", api,
+                   "\" pin it differently: give both the same x-postern-modules"));
+  }
 
   void Bind(const v1::Deployment& deployment, v1::Stage& stage) {
     std::map<std::string, v1::UpstreamBinding> upstreams;
@@ -178,13 +189,18 @@ class Compiler {
       if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
       if (bound.function) functions_.emplace(bound.function->name(), *std::move(bound.function));
     };
+    const auto bind_upstream = [&](const v1::HttpTarget& target) {
+      if (upstreams.count(target.upstream()) > 0) return;
+      BoundUpstream bound = BindUpstream(target, options_.stage);
+      upstreams.emplace(target.upstream(), std::move(bound.binding));
+      if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
+    };
+    for (const v1::FilterUpstream& upstream : deployment.filter_upstreams()) {
+      bind_upstream(upstream.target());
+    }
     ForEachMethod(deployment, [&](const v1::Method& method) {
       const v1::Integration& integration = method.integration();
-      if (integration.has_http() && upstreams.count(integration.http().upstream()) == 0) {
-        BoundUpstream bound = BindUpstream(integration.http(), options_.stage);
-        upstreams.emplace(integration.http().upstream(), std::move(bound.binding));
-        if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
-      }
+      if (integration.has_http()) bind_upstream(integration.http());
       if (integration.has_lambda()) bind_function(integration.lambda());
     });
     for (const v1::Authorizer& authorizer : deployment.authorizers()) {
@@ -203,6 +219,7 @@ class Compiler {
   std::map<std::string, v1::StoredDeployment> deployments_;
   std::map<std::string, v1::Cluster> clusters_;
   std::map<std::string, v1::Function> functions_;
+  std::map<std::string, std::pair<v1::Module, std::string>> modules_;  // and an API that uses it
 };
 
 }  // namespace
@@ -231,6 +248,8 @@ void Canonicalize(v1::Deployment& deployment) {
              return t.content_type();
            });
   }
+  SortBy(*deployment.mutable_filter_upstreams(),
+         [](const v1::FilterUpstream& u) -> const std::string& { return u.name(); });
   auto& binary = *deployment.mutable_binary_media_types();
   std::sort(binary.begin(), binary.end());
   binary.erase(std::unique(binary.begin(), binary.end()), binary.end());

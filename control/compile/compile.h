@@ -20,6 +20,8 @@ struct CompileInput {
   /// Prefix in the catch-all domain, without outer slashes; "" is everything. Absent: "" for the
   /// only API, else a word made from the API's name.
   std::optional<std::string> base_path;
+
+  std::vector<snapshot::v1::Module> modules = {};  ///< that its filters need
 };
 
 /// What a snapshot holds besides the APIs.
@@ -39,7 +41,7 @@ struct CompileOptions {
 /// Puts APIs into a snapshot: canonical deployments under their digests, a stage for each, clusters
 /// and functions as the stage binds them, and the domain. The same input gives the same bytes.
 /// InvalidArgument lists every problem, a line each: stage options that are malformed, two APIs
-/// with one id, two with one base path.
+/// with one id, two with one base path, two that pin one module differently.
 absl::StatusOr<snapshot::v1::Snapshot> CompileSnapshot(const std::vector<CompileInput>& inputs,
                                                        const CompileOptions& options);
 

@@ -14,6 +14,8 @@ namespace postern {
 namespace {
 
 constexpr int kMaxReferences = 32;
+constexpr std::string_view kAmazonPrefix = "x-amazon";
+constexpr std::string_view kPosternPrefix = "x-postern";
 
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
@@ -73,6 +75,8 @@ const std::vector<std::string_view>& KnownExtensions() {
       "x-amazon-apigateway-tag-value",
       "x-postern-api-id",
       "x-postern-filters",
+      "x-postern-modules",
+      "x-postern-upstreams",
   };
   return *kNames;
 }
@@ -238,11 +242,14 @@ bool ImportContext::Guard(Node node, std::string_view kind, std::string_view gua
 
 void ImportContext::Unknown(Node member, std::initializer_list<std::string_view> known) {
   const std::string_view name = member.key();
-  const bool amazon = EqualsIgnoreCase(name.substr(0, 8), "x-amazon");
-  const bool postern = EqualsIgnoreCase(name.substr(0, 9), "x-postern");
+  bool amazon = EqualsIgnoreCase(name.substr(0, 8), kAmazonPrefix);
+  bool postern = EqualsIgnoreCase(name.substr(0, 9), kPosternPrefix);
   std::string hint;
   if (const auto similar = Similar(name, name.starts_with("x-") ? KnownExtensions() : known)) {
     hint = Concat(" Did you mean ", *similar, "?");
+    // A prefix can be misspelt like the rest of the name.
+    postern = postern || similar->starts_with(kPosternPrefix);
+    amazon = amazon || (!postern && similar->starts_with(kAmazonPrefix));
   }
   if (amazon || postern) {
     const auto& extensions = KnownExtensions();
@@ -287,6 +294,27 @@ void ImportContext::Settle(Node node, std::string_view kind) {
       continue;
     }
     for (const Node child : at.children()) stack.push_back(child);
+  }
+}
+
+void ImportContext::RefuseMisplaced() {
+  std::vector<Node> stack = {root_};
+  while (!stack.empty()) {
+    const Node node = stack.back();
+    stack.pop_back();
+    const std::string_view name = node.key();
+    if (name.size() > 2 && (name[0] == 'x' || name[0] == 'X') && name[1] == '-') {
+      const bool known = EqualsIgnoreCase(name, "x-postern-filters");
+      const bool postern = EqualsIgnoreCase(name.substr(0, 9), kPosternPrefix);
+      const auto similar = Similar(name, KnownExtensions());
+      if (postern || (similar && similar->starts_with(kPosternPrefix))) {
+        const std::string pointer = node.Pointer();
+        if (looked_at_.count(pointer) == 0 && covered_.count(pointer) == 0) Unknown(node);
+        // What stands in a filter's configuration is its own.
+        if (known) continue;
+      }
+    }
+    for (const Node child : node.children()) stack.push_back(child);
   }
 }
 

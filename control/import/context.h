@@ -69,6 +69,13 @@ class ImportContext {
   /// Reports entries of --allow-unenforced that named nothing.
   void ReportUnusedAllowances();
 
+  /// Says that the extension `node` is where it belongs.
+  void LooksAt(Node node) { looked_at_.insert(node.Pointer()); }
+
+  /// Refuses extensions of Postern, or what is meant as one, in places where they have no meaning
+  /// and nothing has looked at them: they could be guards.
+  void RefuseMisplaced();
+
   /// Reports what nothing has covered, so that the report is complete whatever was overlooked.
   void ReportUncovered();
 
@@ -106,8 +113,9 @@ class ImportContext {
   const Document& document_;
   const Node root_;
   ImportReport& report_;
-  std::unordered_set<std::string> seen_;     // what has been reported of which node
-  std::unordered_set<std::string> covered_;  // pointers of nodes with a finding
+  std::unordered_set<std::string> seen_;       // what has been reported of which node
+  std::unordered_set<std::string> covered_;    // pointers of nodes with a finding
+  std::unordered_set<std::string> looked_at_;  // pointers of extensions that were read
   std::unordered_set<std::string> allowances_used_;
   std::vector<std::string> unenforced_;
 };

@@ -10,6 +10,7 @@
 #include "control/common/strings.h"
 #include "control/compile/id.h"
 #include "control/import/context.h"
+#include "control/import/filters.h"
 #include "control/import/gateway_response.h"
 #include "control/import/model.h"
 #include "control/import/operation.h"
@@ -65,6 +66,11 @@ class ResourceTree {
     return &resources_[text];
   }
 
+  // The filters of the resource `path`, which is there.
+  google::protobuf::RepeatedPtrField<v1::FilterEntry>& Filters(const std::string& path) {
+    return filters_[path];
+  }
+
   void Finish(const std::string& api_id, v1::Deployment& deployment) {
     std::vector<std::string> paths;
     for (const auto& [path, methods] : resources_) paths.push_back(path);
@@ -74,6 +80,9 @@ class ResourceTree {
       resource.set_id(ids.at(path));
       resource.set_path(path);
       for (auto& [name, method] : methods) *resource.add_methods() = std::move(method);
+      if (const auto filters = filters_.find(path); filters != filters_.end()) {
+        *resource.mutable_filters() = std::move(filters->second);
+      }
     }
   }
 
@@ -83,6 +92,7 @@ class ResourceTree {
   ImportContext& context_;
   PathTemplateSet set_;
   std::map<std::string, std::map<std::string, v1::Method, std::less<>>> resources_;
+  std::map<std::string, google::protobuf::RepeatedPtrField<v1::FilterEntry>> filters_;
 };
 
 class Importer {
@@ -94,7 +104,8 @@ class Importer {
         root_(document.root()),
         security_(context_),
         models_(context_),
-        operations_(context_, security_, models_),
+        filters_(context_),
+        operations_(context_, security_, models_, filters_),
         resources_(context_) {}
 
   void Run() {
@@ -109,6 +120,8 @@ class Importer {
     security_.Finish(result_.api.id(), result_.deployment);
     const size_t resources = resources_.size();
     resources_.Finish(result_.api.id(), result_.deployment);
+    result_.modules = filters_.TakeModules();
+    context_.RefuseMisplaced();
     context_.ReportUncovered();
     context_.ReportUnusedAllowances();
     for (const std::string& line : context_.unenforced()) {
@@ -250,12 +263,16 @@ class Importer {
   }
 
   void ReadRoot() {
+    filters_.ReadRoot(root_.Find("x-postern-filters"), root_.Find("x-postern-modules"),
+                      root_.Find("x-postern-upstreams"), result_.deployment);
     Node validators;
     Node default_validator;
     for (const Node value : root_.children()) {
       const std::string_view name = value.key();
       if (name == "swagger" || name == "openapi" || name == "info" || name == "x-postern-api-id" ||
-          name == "basePath" || name == "servers" || name == "paths") {
+          name == "x-postern-filters" || name == "x-postern-modules" ||
+          name == "x-postern-upstreams" || name == "basePath" || name == "servers" ||
+          name == "paths") {
         // In their own places.
       } else if (name == "components") {
         ReadComponents(value);
@@ -356,8 +373,6 @@ class Importer {
                name == "x-amazon-apigateway-importexport-version" ||
                name == "x-amazon-apigateway-tag-value") {
       context_.Describes(value, name);
-    } else if (name == "x-postern-filters") {
-      ImportFilters(context_, value, *result_.deployment.mutable_filters());
     } else {
       context_.Unknown(value, {"info", "paths", "servers", "components", "security", "tags",
                                "definitions", "securityDefinitions", "basePath"});
@@ -655,6 +670,16 @@ class Importer {
     const std::string text = path.ToString();
     std::vector<std::string> variables;
     for (const std::string_view name : path.VariableNames()) variables.emplace_back(name);
+    FiltersInForce filters = filters_.of_api();
+    if (const Node placed = item.Find("x-postern-filters")) {
+      auto& of_resource = resources_.Filters(text);
+      if (of_resource.empty()) {
+        filters_.Import(placed, filters, of_resource);
+      } else {
+        context_.Problem(placed, "filter",
+                         "Another path is the same resource and has filters already.");
+      }
+    }
     for (const Node value : item.children()) {
       const std::string_view name = value.key();
       const auto method = std::find_if(std::begin(kMethods), std::end(kMethods),
@@ -666,8 +691,11 @@ class Importer {
               Concat("Another path is the same resource and has ", method->second, " already."));
           continue;
         }
-        methods->emplace(method->second, operations_.Import(value, item.Find("parameters"),
-                                                            method->second, text, variables));
+        methods->emplace(method->second,
+                         operations_.Import(value, item.Find("parameters"), method->second, text,
+                                            variables, filters));
+      } else if (name == "x-postern-filters") {
+        // Above, before the operations that may override them.
       } else if (name == "parameters") {
         // Covered with the operations; without any there is nothing that they belong to.
         if (value.size() == 0) context_.Applied(value, name);
@@ -714,6 +742,7 @@ class Importer {
   const Node root_;
   SecurityImporter security_;
   ModelImporter models_;
+  FilterImporter filters_;
   OperationImporter operations_;
   ResourceTree resources_;
   std::vector<Node> shared_;  // components of 3.x, parameters and responses of 2.0

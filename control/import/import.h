@@ -26,7 +26,7 @@ struct GatewayCapabilities {
   bool api_keys = false;            ///< API keys and usage plans
   bool resource_policies = false;   ///< x-amazon-apigateway-policy
   bool request_validation = false;  ///< request validators and models
-  bool filters = false;             ///< x-postern-filters
+  bool filters = true;              ///< x-postern-filters
   bool templates = false;           ///< mapping templates in the template language
   bool body_mapping = false;        ///< parameter mapping from request bodies and parts of bodies
   bool aws_services = false;        ///< integrations of type aws, functions included
@@ -62,6 +62,7 @@ struct ImportOptions {
 struct ImportResult {
   snapshot::v1::Api api;
   snapshot::v1::Deployment deployment;
+  std::vector<snapshot::v1::Module> modules;  ///< that its filters need, by name
   ImportReport report;
 
   /// Whether `api` and `deployment` may be used. If not, the report says why.

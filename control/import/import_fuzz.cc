@@ -32,7 +32,8 @@ void Import(std::string_view text, const ImportOptions& options) {
   // Whatever is accepted can be compiled, has each binding that it needs, and is what it was.
   CompileOptions compile;
   compile.stage = options.stage;
-  const auto snapshot = CompileSnapshot({{result.api, result.deployment, std::nullopt}}, compile);
+  const auto snapshot =
+      CompileSnapshot({{result.api, result.deployment, std::nullopt, result.modules}}, compile);
   Check(snapshot.ok());
   Check(snapshot->deployments_size() == 1);
   snapshot::v1::Deployment stored;

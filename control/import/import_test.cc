@@ -703,12 +703,11 @@ TEST(ImportGuards, RefuseUnlessTheyAreGivenUp) {
   const std::string text = ReadFile("guards.yaml");
   ImportOptions options;
   const size_t all = Import(text, options).report.blocking_count();
-  EXPECT_EQ(all, 18u);
+  EXPECT_EQ(all, 17u);
   // Each kind gives up its own guards and no others.
   size_t sum = 0;
-  for (const char* kind :
-       {"authorizer", "iam", "security", "api-key", "policy", "validator", "filters", "mutual-tls",
-        "tls-policy", "private-endpoint", "extension"}) {
+  for (const char* kind : {"authorizer", "iam", "security", "api-key", "policy", "validator",
+                           "mutual-tls", "tls-policy", "private-endpoint", "extension"}) {
     options.allow_unenforced = {kind};
     const ImportResult result = Import(text, options);
     const size_t given_up = all - result.report.blocking_count();
@@ -720,8 +719,8 @@ TEST(ImportGuards, RefuseUnlessTheyAreGivenUp) {
   options.allow_unenforced = {"all"};
   const ImportResult open = Import(text, options);
   EXPECT_TRUE(open.ok());
-  EXPECT_EQ(open.deployment.unenforced_size(), 18);
-  EXPECT_THAT(open.report.summary(), HasSubstr("18 guards NOT enforced"));
+  EXPECT_EQ(open.deployment.unenforced_size(), 17);
+  EXPECT_THAT(open.report.summary(), HasSubstr("17 guards NOT enforced"));
   EXPECT_THAT(open.report.ToText(false), HasSubstr("NOT ENFORCED, as you allowed:"));
 }
 
@@ -732,13 +731,13 @@ TEST(ImportGuards, MayBeGivenUpByNameOrPointer) {
     options.allow_unenforced = {std::move(allowed)};
     return Import(text, options).report.blocking_count();
   };
-  EXPECT_EQ(remaining("bearer"), 17u);
-  EXPECT_EQ(remaining("/paths/~1iam/get/security/0/sigv4"), 17u);
-  EXPECT_EQ(remaining("x-amazon-apigateway-throttling"), 17u);
-  EXPECT_EQ(remaining("params"), 17u);
-  EXPECT_EQ(remaining(""), 18u);
-  EXPECT_EQ(remaining("bear"), 18u);
-  EXPECT_EQ(remaining("/paths"), 18u);
+  EXPECT_EQ(remaining("bearer"), 16u);
+  EXPECT_EQ(remaining("/paths/~1iam/get/security/0/sigv4"), 16u);
+  EXPECT_EQ(remaining("x-amazon-apigateway-throttling"), 16u);
+  EXPECT_EQ(remaining("params"), 16u);
+  EXPECT_EQ(remaining(""), 17u);
+  EXPECT_EQ(remaining("bear"), 17u);
+  EXPECT_EQ(remaining("/paths"), 17u);
 }
 
 // The validator of that file is called "all"; nobody shall give up everything by naming it.
@@ -948,20 +947,193 @@ TEST(ImportCapabilities, TemplatesServicesAndFilters) {
   EXPECT_TRUE(result.deployment.has_minimum_compression_bytes());
 }
 
+// What a filter needs, and nothing else: a misspelt member could be a guard (plugin-abi.md §7.2).
 TEST(ImportFilters, AreChecked) {
-  for (const char* filters :
-       {"{}", "[5]", "[{module: m, point: request}]", "[{name: a b, module: m, point: request}]",
-        "[{name: a, point: request}]", "[{name: a, module: m}]", "[{name: a, module: m, point: x}]",
-        "[{name: a, module: m, point: authorize, onFailure: skip}]",
-        "[{name: a, module: m, point: request, config: 5}]",
-        "[{name: a, module: m, point: request, onFailure: ignore}]",
-        "[{name: a, module: m, point: request, pauseLimitMs: 0}]"}) {
-    ImportOptions options;
-    options.capabilities = Everything();
+  struct Row {
+    const char* filters;
+    const char* place;
+    const char* reason;
+  };
+  for (const Row& row : {
+           Row{"{}", "/x-postern-filters", "A list is expected"},
+           Row{"[5]", "/x-postern-filters/0", "An object is expected"},
+           Row{"[{module: m, point: request}]", "/x-postern-filters/0", "needs a name"},
+           Row{"[{name: a b, module: m, point: request}]", "/x-postern-filters/0", "needs a name"},
+           Row{"[{name: a, point: request}]", "/x-postern-filters/0", "needs a module"},
+           Row{"[{name: a, module: 'm/n', point: request}]", "/x-postern-filters/0/module",
+               "1 to 63 letters"},
+           Row{"[{name: a, module: m}]", "/x-postern-filters/0", "needs a point"},
+           Row{"[{name: a, module: m, point: x}]", "/x-postern-filters/0/point", "no point \"x\""},
+           Row{"[{name: a, module: m, point: authorize, onFailure: skip}]", "/x-postern-filters/0",
+               "cannot be skipped"},
+           Row{"[{name: a, module: m, point: request, config: 5}]", "/x-postern-filters/0/config",
+               "An object is expected"},
+           Row{"[{name: a, module: m, point: request, onFailure: ignore}]",
+               "/x-postern-filters/0/onFailure", "deny or skip"},
+           Row{"[{name: a, module: m, point: request, pauseLimitMs: 0}]",
+               "/x-postern-filters/0/pauseLimitMs", "between 1 and 900000"},
+           Row{"[{name: a, module: m, point: request, confg: {}}]", "/x-postern-filters/0/confg",
+               "Did you mean config?"},
+           Row{"[{name: a, module: m, point: request, when: always}]", "/x-postern-filters/0/when",
+               "no member \"when\""},
+           Row{"[{name: a, module: m, point: request}, {name: a, module: m, point: response}]",
+               "/x-postern-filters/1", "another filter \"a\""},
+           Row{"[{name: a, disabled: true}]", "/x-postern-filters/0", "nothing above an API"},
+           Row{"[{$ref: '#/nowhere'}]", "/x-postern-filters/0/$ref", "points to nothing"},
+       }) {
+    const ImportResult result =
+        Import(Definition("  /x: {}\n", Concat("x-postern-filters: ", row.filters, "\n")));
+    EXPECT_FALSE(result.ok()) << row.filters;
+    EXPECT_THAT(result.report.findings(),
+                Contains(testing::AllOf(
+                    testing::Field(&Finding::blocking, true),
+                    testing::Field(&Finding::reason, HasSubstr(row.reason)),
+                    testing::Field(&Finding::place,
+                                   testing::AllOf(testing::Field(&Place::pointer, row.place),
+                                                  testing::Field(&Place::line, testing::Gt(0)))))))
+        << row.filters << "\n"
+        << result.report.ToText(false);
+  }
+}
+
+constexpr char kFilteredApi[] =
+    "x-postern-filters:\n"
+    "  - {name: auth, module: m.auth, point: authorize, config: {who: all}, pauseLimitMs: 7}\n"
+    "  - {name: log, module: m.log, point: response, onFailure: skip}\n";
+
+// Path and method override by name; what they do not say is as above.
+TEST(ImportFilters, OverridesTakeOverWhatTheyDoNotSay) {
+  const ImportResult result = Import(Definition(
+      "  /x:\n"
+      "    x-postern-filters:\n"
+      "      - {name: auth, config: {who: some}}\n"
+      "      - {name: path, module: m.path, point: request}\n"
+      "    get:\n"
+      "      x-postern-filters: [{name: log, disabled: true}, {name: path, config: {a: 1}}]\n"
+      "      x-amazon-apigateway-integration: {type: mock}\n"
+      "    post:\n"
+      "      x-postern-filters: [{name: auth, module: m.auth, disabled: true}]\n"
+      "      x-amazon-apigateway-integration: {type: mock}\n",
+      kFilteredApi));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  ASSERT_EQ(result.deployment.filters_size(), 2);
+  EXPECT_EQ(result.deployment.filters(0).pause_limit_ms(), 7u);
+  const v1::Resource* resource = nullptr;
+  for (const v1::Resource& one : result.deployment.resources()) {
+    if (one.path() == "/x") resource = &one;
+  }
+  ASSERT_NE(resource, nullptr);
+  ASSERT_EQ(resource->filters_size(), 2);
+  EXPECT_EQ(resource->filters(0).name(), "auth");
+  EXPECT_EQ(resource->filters(0).module(), "");
+  EXPECT_EQ(resource->filters(0).pause_limit_ms(), 7u);
+  EXPECT_EQ(resource->filters(0).config_json(), "{\"who\":\"some\"}");
+  const v1::Method* get = FindMethod(result.deployment, "/x", "GET");
+  ASSERT_EQ(get->filters_size(), 2);
+  EXPECT_TRUE(get->filters(0).disabled());
+  EXPECT_EQ(get->filters(0).failure_policy(), v1::FAILURE_POLICY_SKIP);
+  EXPECT_EQ(get->filters(1).config_json(), "{\"a\":1}");
+  EXPECT_TRUE(FindMethod(result.deployment, "/x", "POST")->filters(0).disabled());
+}
+
+TEST(ImportFilters, OverridesMustFitWhatTheyOverride) {
+  struct Row {
+    const char* filters;
+    const char* reason;
+  };
+  for (const Row& row : {
+           Row{"[{name: auth, module: m.other}]", "of the module m.auth and cannot be"},
+           Row{"[{name: auth, point: request}]", "stands at authorize, and cannot stand at"},
+           Row{"[{name: auth, disabled: true}]", "naming its module too: module: m.auth"},
+           Row{"[{name: auth, onFailure: skip}]", "cannot be skipped"},
+           Row{"[{name: audit, disabled: true}]", "no filter \"audit\" above"},
+           Row{"[{name: auht, config: {}}]", "no filter \"auht\" above this that it would"},
+       }) {
+    const ImportResult result =
+        Import(Definition(Concat("  /x:\n    get:\n      x-postern-filters: ", row.filters,
+                                 "\n      x-amazon-apigateway-integration: {type: mock}\n"),
+                          kFilteredApi));
+    EXPECT_FALSE(result.ok()) << row.filters;
+    EXPECT_THAT(result.report.ToText(false), HasSubstr(row.reason)) << row.filters;
+  }
+}
+
+// A guard that stands where nobody looks is no guard: refused, wherever it is and however it is
+// misspelt.
+TEST(ImportFilters, MisplacedAndMisspeltOnesAreRefused) {
+  const std::string entry = "[{name: a, module: m, point: request}]";
+  for (const std::string& text : {
+           Definition("  /x: {}\n", Concat("x-posten-filters: ", entry, "\n")),
+           Definition("  /x: {}\n", Concat("X-Postern-Filters: ", entry, "\n")),
+           Definition("  /x: {}\n", Concat("x-postern-filter: ", entry, "\n")),
+           Definition("  /x: {}\n", Concat("components: {x-postern-filters: ", entry, "}\n")),
+           Definition("  /x: {}\n", Concat("tags: [{name: t, x-postern-filters: ", entry, "}]\n")),
+           Definition(Concat("  /x: {get: {x-amazon-apigateway-integration: {type: mock, "
+                             "x-postern-filters: ",
+                             entry, "}}}\n")),
+           Definition(Concat("  /x: {get: {responses: {200: {x-postern-filters: ", entry,
+                             "}}, x-amazon-apigateway-integration: {type: mock}}}\n")),
+           Definition(Concat("  /x: {get: {externalDocs: {deep: {x-posternfilters: ", entry,
+                             "}}, x-amazon-apigateway-integration: {type: mock}}}\n")),
+           Definition(Concat("  /x: {post: {requestBody: {content: {a/b: {schema: {type: object, "
+                             "x-postern-filters: ",
+                             entry, "}}}}, x-amazon-apigateway-integration: {type: mock}}}\n")),
+       }) {
+    const ImportResult result = Import(text);
+    EXPECT_FALSE(result.ok()) << text << result.report.ToText(false);
+  }
+  // Within a filter's configuration names are its own.
+  EXPECT_TRUE(Import(Definition("  /x: {}\n",
+                                "x-postern-filters: [{name: a, module: m, point: request, config: "
+                                "{x-postern-filters: []}}]\n"))
+                  .ok());
+}
+
+TEST(ImportFilters, ModulesAreAsTheyArePinned) {
+  const std::string digest(64, 'a');
+  const ImportResult result = Import(Definition(
+      "  /x: {}\n",
+      Concat("x-postern-filters: [{name: a, module: m.a, point: request}, {name: b, module: m.b, "
+             "point: request}]\n"
+             "x-postern-modules:\n"
+             "  m.b: {version: 1.2.0, digest: 'sha256:",
+             digest, "', capabilities: [BODY]}\n  m.c: {version: '1'}\n")));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  ASSERT_EQ(result.modules.size(), 2u);
+  EXPECT_EQ(result.modules[0].name(), "m.a");
+  EXPECT_EQ(result.modules[0].digest(), "");
+  EXPECT_EQ(result.modules[0].capabilities_size(), 4);
+  EXPECT_EQ(result.modules[1].version(), "1.2.0");
+  EXPECT_EQ(result.modules[1].digest(), digest);
+  ASSERT_EQ(result.modules[1].capabilities_size(), 1);
+  EXPECT_EQ(result.modules[1].capabilities(0), "BODY");
+  EXPECT_THAT(result.report.ToText(false), HasSubstr("No filter uses this module"));
+
+  for (const char* modules :
+       {"[]", "{m: 5}", "{'m m': {}}", "{m: {digest: abc}}", "{m: {capabilities: [ROOT]}}",
+        "{m: {capabilities: BODY}}", "{m: {version: ''}}", "{m: {verison: '1'}}"}) {
     EXPECT_FALSE(
-        Import(Definition("  /x: {}\n", Concat("x-postern-filters: ", filters, "\n")), options)
-            .ok())
-        << filters;
+        Import(Definition("  /x: {}\n", Concat("x-postern-modules: ", modules, "\n"))).ok())
+        << modules;
+  }
+}
+
+TEST(ImportFilters, UpstreamsAreNamed) {
+  const ImportResult result =
+      Import(Definition("  /x: {}\n",
+                        "x-postern-upstreams: {authz: 'https://authz.example.com:8443/v1/', store: "
+                        "'http://${stageVariables.store}'}\n"));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  ASSERT_EQ(result.deployment.filter_upstreams_size(), 2);
+  EXPECT_EQ(result.deployment.filter_upstreams(0).name(), "authz");
+  EXPECT_EQ(result.deployment.filter_upstreams(0).target().upstream(),
+            "https://authz.example.com:8443");
+  EXPECT_EQ(result.deployment.filter_upstreams(0).target().path(), "/v1");
+  for (const char* upstreams : {"[]", "{a: {}}", "{a: 'ftp://x'}", "{a: 'http://x/?q'}",
+                                "{a: 'http://x/{p}'}", "{'a b': 'http://x'}"}) {
+    EXPECT_FALSE(
+        Import(Definition("  /x: {}\n", Concat("x-postern-upstreams: ", upstreams, "\n"))).ok())
+        << upstreams;
   }
 }
 

@@ -16,20 +16,9 @@ namespace {
 
 namespace v1 = snapshot::v1;
 
-constexpr size_t kMaxFilterConfigBytes = 1 << 20;
-
 // The MIME type of a content type, without parameters.
 std::string MimeType(std::string_view content_type) {
   return std::string(TrimSpace(content_type.substr(0, content_type.find(';'))));
-}
-
-std::optional<v1::FilterPoint> ParsePoint(std::string_view text) {
-  if (text == "request") return v1::FILTER_POINT_REQUEST;
-  if (text == "authorize") return v1::FILTER_POINT_AUTHORIZE;
-  if (text == "before_integration") return v1::FILTER_POINT_BEFORE_INTEGRATION;
-  if (text == "after_integration") return v1::FILTER_POINT_AFTER_INTEGRATION;
-  if (text == "response") return v1::FILTER_POINT_RESPONSE;
-  return std::nullopt;
 }
 
 }  // namespace
@@ -59,7 +48,8 @@ void OperationImporter::ReadValidators(Node validators, Node default_validator) 
 
 v1::Method OperationImporter::Import(Node operation, Node shared_parameters,
                                      std::string_view http_method, std::string_view path,
-                                     const std::vector<std::string>& variables) {
+                                     const std::vector<std::string>& variables,
+                                     FiltersInForce filters_above) {
   v1::Method method;
   method.set_http_method(std::string(http_method));
   has_body_model_ = false;
@@ -80,7 +70,7 @@ v1::Method OperationImporter::Import(Node operation, Node shared_parameters,
     } else if (name == "x-amazon-apigateway-integration") {
       integration = value;
     } else if (name == "x-postern-filters") {
-      ImportFilters(context_, value, *method.mutable_filters());
+      filters_.Import(value, filters_above, *method.mutable_filters());
     } else if (name == "parameters" || name == "security" || name == "consumes" ||
                name == "x-amazon-apigateway-auth" ||
                name == "x-amazon-apigateway-request-validator") {
@@ -336,88 +326,6 @@ void OperationImporter::ImportValidator(Node operation, v1::Method& method) {
                           " of its requests would have to be validated, which this version does "
                           "not do."));
     if (!own) context_.Applied(named, kKind);
-  }
-}
-
-void ImportFilters(ImportContext& context, Node filters,
-                   google::protobuf::RepeatedPtrField<v1::FilterEntry>& out) {
-  constexpr std::string_view kKind = "filter";
-  if (!context.IsArray(filters, "x-postern-filters")) return;
-  if (filters.size() == 0) context.Applied(filters, "x-postern-filters");
-  for (const Node node : filters.children()) {
-    if (!context.IsObject(node, kKind)) continue;
-    v1::FilterEntry entry;
-    bool valid = true;
-    const auto problem = [&](Node place, std::string reason) {
-      valid = false;
-      context.Problem(place, kKind, std::move(reason));
-    };
-    for (const Node value : node.children()) {
-      const std::string_view member = value.key();
-      if (member == "name") {
-        entry.set_name(context.Text(value, kKind).value_or(""));
-      } else if (member == "module") {
-        entry.set_module(context.Text(value, kKind).value_or(""));
-      } else if (member == "point") {
-        const std::optional<v1::FilterPoint> point =
-            ParsePoint(context.Text(value, kKind).value_or(""));
-        if (point) {
-          entry.set_point(*point);
-        } else {
-          problem(value,
-                  "It must be request, authorize, before_integration, after_integration or "
-                  "response.");
-        }
-      } else if (member == "config") {
-        if (!context.IsObject(value, kKind)) {
-          valid = false;
-        } else {
-          entry.set_config_json(ToJson(value));
-          if (entry.config_json().size() > kMaxFilterConfigBytes) {
-            problem(value, "The configuration of a filter has at most 1 MiB.");
-          }
-        }
-      } else if (member == "onFailure") {
-        const std::string text = context.Text(value, kKind).value_or("");
-        if (text == "skip") {
-          entry.set_failure_policy(v1::FAILURE_POLICY_SKIP);
-        } else if (text != "deny") {
-          problem(value, "It must be deny or skip.");
-        }
-      } else if (member == "pauseLimitMs") {
-        const std::optional<int64_t> ms = context.Integer(value, kKind);
-        if (!ms || *ms < 1 || *ms > 900000) {
-          problem(value, "It must be between 1 and 900000.");
-        } else {
-          entry.set_pause_limit_ms(static_cast<uint32_t>(*ms));
-        }
-      } else if (member == "disabled") {
-        entry.set_disabled(context.Bool(value, kKind).value_or(false));
-      } else {
-        context.Unknown(
-            value, {"name", "module", "point", "config", "onFailure", "pauseLimitMs", "disabled"});
-      }
-    }
-    constexpr CharSet kNameChars = kAlnumChars | CharSet("_-");
-    if (entry.name().empty() || entry.name().size() > 64 || !kNameChars.HasAll(entry.name())) {
-      problem(node, "A filter needs a name of 1 to 64 letters, digits, '_' and '-'.");
-    }
-    if (entry.module().empty() && !entry.disabled()) problem(node, "A filter needs a module.");
-    if (entry.point() == v1::FILTER_POINT_UNSPECIFIED && !entry.disabled()) {
-      problem(node, "A filter needs a point.");
-    }
-    if (entry.failure_policy() == v1::FAILURE_POLICY_SKIP &&
-        entry.point() == v1::FILTER_POINT_AUTHORIZE) {
-      problem(node, "A filter that authorizes cannot be skipped when it fails.");
-    }
-    if (!valid) continue;
-    if (context.capabilities().filters) {
-      context.Applied(node, kKind);
-      *out.Add() = std::move(entry);
-    } else {
-      context.Guard(node, kKind, "filters", {entry.name()},
-                    "Filters are not loaded by this version.");
-    }
   }
 }
 

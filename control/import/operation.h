@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/import/context.h"
+#include "control/import/filters.h"
 #include "control/import/model.h"
 #include "control/import/security.h"
 #include "lib/text/document.h"
@@ -23,8 +24,9 @@ struct ValidatorFlags {
 /// integrations.
 class OperationImporter {
  public:
-  OperationImporter(ImportContext& context, SecurityImporter& security, ModelImporter& models)
-      : context_(context), security_(security), models_(models) {}
+  OperationImporter(ImportContext& context, SecurityImporter& security, ModelImporter& models,
+                    FilterImporter& filters)
+      : context_(context), security_(security), models_(models), filters_(filters) {}
 
   /// Reads the root members that operations inherit from; absent nodes are fine.
   void ReadValidators(Node validators, Node default_validator);
@@ -32,9 +34,10 @@ class OperationImporter {
   void SetHttpApi(bool http_api) { http_api_ = http_api; }
 
   /// Imports `operation` as method `http_method` of the resource `path`, whose path item has
-  /// `shared_parameters` (or is absent).
+  /// `shared_parameters` (or is absent); `filters_above` are those of path and API.
   snapshot::v1::Method Import(Node operation, Node shared_parameters, std::string_view http_method,
-                              std::string_view path, const std::vector<std::string>& variables);
+                              std::string_view path, const std::vector<std::string>& variables,
+                              FiltersInForce filters_above);
 
  private:
   void ImportParameters(Node operation, Node shared, const std::vector<std::string>& variables,
@@ -48,15 +51,12 @@ class OperationImporter {
   ImportContext& context_;
   SecurityImporter& security_;
   ModelImporter& models_;
+  FilterImporter& filters_;
   std::map<std::string, ValidatorFlags, std::less<>> validators_;
   Node default_validator_;
   Node consumes_;
   bool http_api_ = false;
   bool has_body_model_ = false;  // of the operation at hand
 };
-
-/// Imports `x-postern-filters`.
-void ImportFilters(ImportContext& context, Node filters,
-                   google::protobuf::RepeatedPtrField<snapshot::v1::FilterEntry>& out);
 
 }  // namespace postern

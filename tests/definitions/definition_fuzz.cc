@@ -8,7 +8,8 @@
 #include "control/import/import.h"
 #include "core/config/runtime_snapshot.h"
 
-// Whatever the importer takes and the compiler makes of it, a gateway accepts.
+// Whatever the importer takes and the compiler makes of it, a gateway accepts, if it has the
+// modules.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   postern::ImportOptions options;
   options.file_name = "fuzz.yaml";
@@ -24,11 +25,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   postern::snapshot::v1::Listener& listener = compile.listeners.emplace_back();
   listener.set_name("http");
   listener.mutable_address()->mutable_tcp()->set_host("127.0.0.1");
-  const auto snapshot =
-      postern::CompileSnapshot({{imported.api, imported.deployment, {}}}, compile);
+  const auto snapshot = postern::CompileSnapshot(
+      {{imported.api, imported.deployment, {}, imported.modules}}, compile);
   if (!snapshot.ok()) std::abort();
   const postern::RuntimeSnapshot::Built built = postern::RuntimeSnapshot::Build(*snapshot, {});
-  if (!built.problems.empty()) {
+  for (const postern::SnapshotProblem& problem : built.problems) {
+    if (problem.text == "this gateway loads no modules") continue;
     std::fprintf(stderr, "%s\n", built.ProblemText().c_str());
     std::abort();
   }

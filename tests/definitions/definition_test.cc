@@ -37,11 +37,19 @@ TEST_P(Definitions, WhatIsImportedIsAccepted) {
   snapshot::v1::Listener& listener = compile.listeners.emplace_back();
   listener.set_name("http");
   listener.mutable_address()->mutable_tcp()->set_host("127.0.0.1");
-  const auto snapshot = CompileSnapshot({{imported.api, imported.deployment, {}}}, compile);
+  const auto snapshot =
+      CompileSnapshot({{imported.api, imported.deployment, {}, imported.modules}}, compile);
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(*snapshot, {});
-  EXPECT_TRUE(built.problems.empty()) << built.ProblemText();
-  EXPECT_NE(built.snapshot, nullptr);
+  if (imported.modules.empty()) {
+    EXPECT_TRUE(built.problems.empty()) << built.ProblemText();
+    EXPECT_NE(built.snapshot, nullptr);
+  } else {
+    // Nothing but that the modules are not here.
+    for (const SnapshotProblem& problem : built.problems) {
+      EXPECT_EQ(problem.text, "this gateway loads no modules") << problem.ToString();
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -44,7 +44,7 @@ LIBRARIES = {
     "core/base": ["absl", "crypto", "rapidjson", "prometheus_core"],
     "core/http": ["absl", "llhttp", "nghttp2"],
     "filters/common": ["absl", "crypto", "rapidjson", "yaml_cpp", "re2", "protobuf"],
-    "filters/*": ["absl", "crypto", "rapidjson", "yaml_cpp", "re2", "protobuf"],
+    "filters/*": ["absl", "brotli", "crypto", "rapidjson", "yaml_cpp", "re2", "protobuf", "z"],
     "examples": [],
 }
 

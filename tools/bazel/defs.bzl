@@ -118,7 +118,7 @@ def postern_filter_module(name, srcs, deps = [], libraries = [], tests = [], tes
     native.cc_binary(
         name = name + ".so",
         additional_linker_inputs = ["//api/abi:exports.lds"],
-        linkopts = linkopts + [
+        linkopts = ["-Wl,--as-needed"] + linkopts + [
             # What the compiler made visible nevertheless (templates of the standard library, some
             # of them unique across the process) stays inside.
             "-Wl,--version-script,$(location //api/abi:exports.lds)",

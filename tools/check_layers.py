@@ -89,6 +89,15 @@ def _library_of_header(header):
     return layers.HEADERS[max(matches, key=len)] if matches else None
 
 
+def standard_error(source, header):
+    """What is wrong with a file that may use the language alone including `header`, or None."""
+    if folder_of(source) not in layers.STANDARD_ONLY or re.fullmatch(r"[a-z_0-9]+", header):
+        return None
+    if header in layers.STANDARD_C:
+        return None
+    return "%s may include standard headers alone" % folder_of(source)
+
+
 def check_source(path, text, own_header_exists):
     """Yields (line, message) for a C or C++ file."""
     is_test = bool(_TEST_FILE.search(path))
@@ -107,6 +116,8 @@ def check_source(path, text, own_header_exists):
         else:
             library = _library_of_header(header)
             error = library_error(path, library, is_test) if library else None
+            if not library:
+                error = standard_error(path, header)
             if quote == '"' and os.path.exists(os.path.join(os.path.dirname(path) or ".", header)):
                 error = "write includes from the repository root"
         if error:

@@ -87,6 +87,15 @@ class CheckLayersTest(unittest.TestCase):
         ):
             self.assertEqual(self.include(path, header), [], (path, header))
 
+    def test_api_stands_on_the_language_alone(self):
+        for header in ("vector", "string_view", "string.h", "dlfcn.h"):
+            self.assertEqual(self.errors({"api/sdk/a.h": "#include <%s>\n" % header}), [], header)
+        for header in ("unistd.h", "boost/any.hpp", "jansson.h", "sys/mman.h", "other.h"):
+            self.assertEqual(self.errors({"api/sdk/a.h": "#include <%s>\n" % header}),
+                             [("api/sdk/a.h", 1)], header)
+        self.assertEqual(self.errors({"lib/text/a.h": "#include <unistd.h>\n"}), [])
+        self.assertEqual(self.errors({"api/sdk/a_test.cc": "#include <gtest/gtest.h>\n"}), [])
+
     def test_own_header_first(self):
         header = "#pragma once\n"
         good = '// Why.\n\n#include "lib/a.h"\n\n#include <string>\n'

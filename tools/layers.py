@@ -48,6 +48,13 @@ LIBRARIES = {
     "examples": [],
 }
 
+# These stand on the language alone: besides the tree, they include C++'s own headers and these of C.
+STANDARD_ONLY = ["api", "examples"]
+STANDARD_C = [
+    "dlfcn.h", "errno.h", "inttypes.h", "limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h",
+    "stdio.h", "stdlib.h", "string.h",
+]
+
 TEST_LIBRARIES = ["gtest", "gtest_main", "gmock", "benchmark", "benchmark_main"]
 
 # Which library a header belongs to, by the start of its name.

@@ -22,13 +22,25 @@ void AdminStream::OnEnd(const HeaderMap* /*trailers*/) { Answer(); }
 void AdminStream::OnReset(ResetReason /*reason*/) { Finish(); }
 
 void AdminStream::Answer() {
-  const AdminReply reply =
+  AdminReply reply =
       host_->service_->Handle(request_, static_cast<int64_t>(host_->env_->dispatcher->NowMs()));
   ResponseHead head(&arena_);
   head.status = reply.status;
   head.headers.Add(HeaderId::kContentType, "Content-Type", reply.content_type);
   head.headers.Add(HeaderId::kCacheControl, "Cache-Control", "no-store");
   if (!reply.allow.empty()) head.headers.Add("Allow", reply.allow);
+  if (reply.large != nullptr) {
+    head.body = BodyKind::kUnknown;
+    const bool end = request_.method == Method::kHead;
+    stream_->SendHead(head, end);
+    if (end) {
+      Finish();
+      return;
+    }
+    large_ = std::move(reply.large);
+    SendMore();
+    return;
+  }
   head.body = reply.body.empty() ? BodyKind::kNone : BodyKind::kLength;
   head.has_content_length = true;
   head.content_length = reply.body.size();
@@ -37,6 +49,24 @@ void AdminStream::Answer() {
     stream_->SendBody(reply.body);
     stream_->SendEnd(nullptr);
   }
+  Finish();
+}
+
+void AdminStream::OnWritable() {
+  if (large_ != nullptr) SendMore();
+}
+
+// As long as the client takes it.
+void AdminStream::SendMore() {
+  bool more = true;
+  while (more && stream_->buffered() == 0) {
+    std::string piece;
+    more = large_->Next(&piece);
+    stream_->SendBody(piece);
+  }
+  if (more) return;
+  large_.reset();
+  stream_->SendEnd(nullptr);
   Finish();
 }
 

@@ -26,8 +26,9 @@ class AdminStream final : public ListNode<AdminStream>, public RequestReceiver {
   void OnBody(std::string_view data) override { stream_->Consume(data.size()); }
   void OnEnd(const HeaderMap* trailers) override;
   void OnReset(ResetReason reason) override;
-  void OnWritable() override {}
+  void OnWritable() override;
   void Answer();
+  void SendMore();
   void Finish();
 
   AdminHost* host_;
@@ -35,6 +36,7 @@ class AdminStream final : public ListNode<AdminStream>, public RequestReceiver {
   ServerStream* stream_;
   Arena arena_;
   RequestHead request_;
+  std::unique_ptr<AdminBody> large_;  // what is still to be sent
 };
 
 /// Serves the admin endpoint on the main thread's loop, through the same sessions and codecs as API

@@ -3,18 +3,13 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <unordered_set>
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/server/admin_dump.h"
 #include "core/server/cpu_count.h"
 #include "core/server/listener_spec.h"
-#include "lib/text/char_sink.h"
-#include "lib/text/concat.h"
-#include "lib/text/json_writer.h"
 
 namespace postern {
 namespace {
@@ -122,8 +117,8 @@ absl::Status Server::StartAdmin() {
   hooks.metrics = &metrics_;
   hooks.readiness = &readiness_;
   hooks.loops = &loop_watch_;
-  hooks.config = [this] { return ConfigJson(); };
-  hooks.clusters = [this] { return ClustersJson(); };
+  hooks.config = [this] { return ShowConfig(); };
+  hooks.clusters = [this] { return ShowClusters(); };
   hooks.drain = [this] { Drain(/*exit=*/false); };
   hooks.quit = [this] { Drain(/*exit=*/true); };
   admin_service_ = std::make_unique<AdminService>(std::move(hooks));
@@ -448,164 +443,20 @@ void Server::StopNow(int code) {
 
 // ---- What the admin endpoint shows ----
 
-std::string Server::ConfigJson() const {
-  std::string out;
-  StringSink sink(&out);
-  JsonWriter json(&sink);
-  json.BeginObject();
-  json.PlainKey("active");
-  json.Bool(active_ != nullptr);
-  if (active_ != nullptr) {
-    json.PlainKey("version");
-    json.Uint(active_->runtime->version());
-    json.PlainKey("apis");
-    json.BeginArray();
-    for (const auto& api : active_->runtime->router().apis()) {
-      json.BeginObject();
-      json.PlainKey("id");
-      json.String(api->id);
-      json.PlainKey("name");
-      json.String(api->name);
-      json.PlainKey("stages");
-      json.BeginArray();
-      for (const auto& stage : api->stages) {
-        json.BeginObject();
-        json.PlainKey("name");
-        json.String(stage->name);
-        for (const Variant* variant : {stage->main.get(), stage->canary.get()}) {
-          if (variant == nullptr) continue;
-          json.Key(variant == stage->main.get() ? "deployment" : "canary");
-          json.BeginObject();
-          json.PlainKey("id");
-          json.String(variant->deployment_id);
-          json.PlainKey("digest");
-          json.String(variant->deployment->digest);
-          json.PlainKey("routes");
-          json.BeginArray();
-          for (const Route& route : variant->routes) {
-            json.String(Concat(route.facts->method(), " ", route.facts->resource_path, " ",
-                               route.integration->type_name()));
-          }
-          json.EndArray();
-          json.EndObject();
-        }
-        json.EndObject();
-      }
-      json.EndArray();
-      json.EndObject();
-    }
-    json.EndArray();
-    json.PlainKey("clusters");
-    json.BeginArray();
-    const ClusterSet& clusters = *active_->runtime->cluster_set();
-    for (ClusterId id = 0; id < clusters.size(); ++id) json.String(clusters.at(id).config->name);
-    json.EndArray();
-  }
-  json.PlainKey("listeners");
-  json.BeginArray();
+std::unique_ptr<AdminBody> Server::ShowConfig() const {
+  std::vector<ConfigDump::ListenerShown> listeners;
   for (const auto& state : listeners_) {
-    json.BeginObject();
-    json.PlainKey("name");
-    json.String(state->spec->name);
-    json.PlainKey("address");
-    json.String(state->address.ToString());
-    json.PlainKey("tls");
-    json.Bool(state->spec->tls != nullptr);
-    json.EndObject();
+    listeners.push_back(
+        {state->spec->name, state->address.ToString(), state->spec->tls != nullptr});
   }
-  json.EndArray();
-  json.PlainKey("workers");
-  json.Uint(workers_.size());
-  json.EndObject();
-  sink.Finish();
-  return out;
+  return std::make_unique<ConfigDump>(active_ != nullptr ? active_->runtime : nullptr,
+                                      std::move(listeners), workers_.size());
 }
 
-std::string Server::ClustersJson() {
-  // The workers are asked and waited for a moment; one that is busy is left out and said to be.
-  struct Answers {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::vector<std::vector<ClusterStatus>> of;
-    std::vector<bool> came;
-    size_t count = 0;
-  };
-  auto answers = std::make_shared<Answers>();
-  answers->of.resize(workers_.size());
-  answers->came.resize(workers_.size());
-  for (const auto& worker : workers_) {
-    worker->Post([worker = worker.get(), answers] {
-      std::vector<ClusterStatus> status = worker->clusters()->Status();
-      std::lock_guard lock(answers->mutex);
-      answers->of[worker->index()] = std::move(status);
-      answers->came[worker->index()] = true;
-      ++answers->count;
-      answers->changed.notify_one();
-    });
-  }
-  std::unique_lock lock(answers->mutex);
-  answers->changed.wait_for(lock, std::chrono::milliseconds(500),
-                            [&] { return answers->count == workers_.size(); });
-  std::string out;
-  StringSink sink(&out);
-  JsonWriter json(&sink);
-  json.BeginObject();
-  json.PlainKey("workers");
-  json.BeginArray();
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    json.BeginObject();
-    json.PlainKey("worker");
-    json.Uint(i);
-    json.PlainKey("answered");
-    json.Bool(answers->came[i]);
-    json.PlainKey("clusters");
-    json.BeginArray();
-    for (const ClusterStatus& cluster : answers->of[i]) {
-      json.BeginObject();
-      json.PlainKey("name");
-      json.String(cluster.name);
-      json.PlainKey("draining");
-      json.Bool(cluster.draining);
-      json.PlainKey("resolving");
-      json.Bool(cluster.resolving);
-      json.PlainKey("endpoints");
-      json.BeginArray();
-      for (const EndpointStatus& endpoint : cluster.endpoints) {
-        json.BeginObject();
-        json.PlainKey("address");
-        json.String(endpoint.address);
-        json.PlainKey("host");
-        json.String(endpoint.host);
-        json.PlainKey("weight");
-        json.Uint(endpoint.weight);
-        json.PlainKey("healthy");
-        json.Bool(endpoint.healthy);
-        json.PlainKey("ejected");
-        json.Bool(endpoint.ejected);
-        json.PlainKey("active");
-        json.Uint(endpoint.active);
-        json.PlainKey("connections");
-        json.Uint(endpoint.connections);
-        json.PlainKey("idle");
-        json.Uint(endpoint.idle);
-        json.PlainKey("waiting");
-        json.Uint(endpoint.waiting);
-        json.PlainKey("attempts");
-        json.Uint(endpoint.attempts);
-        json.PlainKey("failures");
-        json.Uint(endpoint.failures);
-        json.EndObject();
-      }
-      json.EndArray();
-      json.EndObject();
-    }
-    json.EndArray();
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-  sink.Finish();
-  return out;
+std::unique_ptr<AdminBody> Server::ShowClusters() const {
+  std::vector<Worker*> workers;
+  for (const auto& worker : workers_) workers.push_back(worker.get());
+  return std::make_unique<ClustersDump>(std::move(workers));
 }
 
 }  // namespace postern

@@ -112,8 +112,8 @@ class Server final : private ServerSession::Owner {
   int64_t OpenConnections();
   void StopNow(int code);
 
-  std::string ConfigJson() const;
-  std::string ClustersJson();
+  std::unique_ptr<AdminBody> ShowConfig() const;
+  std::unique_ptr<AdminBody> ShowClusters() const;
 
   const Options options_;
   Dispatcher dispatcher_;

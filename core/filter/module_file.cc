@@ -251,6 +251,12 @@ std::optional<std::string> FixedText(const char* field, size_t size, const CharS
 constexpr CharSet kModuleNameChars = kAlnumChars | CharSet("._-");
 constexpr CharSet kModuleVersionChars = kAlnumChars | CharSet("._+-");
 
+// What some linkers put into every shared object.
+bool IsLinkers(std::string_view symbol) {
+  return symbol == "_init" || symbol == "_fini" || symbol == "__bss_start" || symbol == "_edata" ||
+         symbol == "_end";
+}
+
 struct NamedCapability {
   std::string_view name;
   uint32_t bit;
@@ -300,7 +306,7 @@ absl::StatusOr<ModuleFile> ReadModuleFile(std::string_view bytes) {
       }
       file.manifest = *manifest;
       has_manifest = true;
-    } else if (file.exported.size() < ModuleFile::kMaxNames) {
+    } else if (!IsLinkers(*name) && file.exported.size() < ModuleFile::kMaxNames) {
       file.exported.emplace_back(*name);
     }
   }

@@ -17,7 +17,8 @@ struct ModuleFile {
   std::string manifest;             ///< bytes of postern_module_manifest, at most kMaxManifest
   bool has_init = false;            ///< exports the function postern_module_init
   std::vector<std::string> needed;  ///< libraries it asks for
-  /// Symbols it exports besides those two, at most kMaxNames of them: they should be none.
+  /// Symbols it exports besides those two and those of the linker, at most kMaxNames of them: there
+  /// should be none.
   std::vector<std::string> exported;
   /// Those of all that are unique in the process: two versions would share their state.
   std::vector<std::string> unique;

@@ -370,6 +370,14 @@ std::string ImportContext::ReplaceAwsVariables(std::string_view text) const {
   return out;
 }
 
+bool ImportContext::IsUnresolvedFunction(Node node) {
+  if (!node.tag().empty()) return node.tag() != "!Sub";
+  if (!node.is_object() || node.size() != 1) return false;
+  const Node argument = *node.children().begin();
+  if (argument.key() == "Fn::Sub") return !argument.is_string();
+  return argument.key() == "Ref" || argument.key().starts_with("Fn::");
+}
+
 std::optional<std::string> ImportContext::Text(Node node, std::string_view kind) {
   if (node.is_scalar() && !node.is_null()) {
     // A CloudFormation !Sub is its text; what other tags stand for is not known here.

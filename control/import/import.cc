@@ -219,7 +219,11 @@ class Importer {
     if (info && context_.IsObject(info, "info")) {
       for (const Node value : info.children()) {
         const std::string_view name = value.key();
-        if (name == "title") {
+        if ((name == "title" || name == "version" || name == "description") &&
+            ImportContext::IsUnresolvedFunction(value)) {
+          context_.Approximated(value, name,
+                                "CloudFormation would fill this in; the API is served without it.");
+        } else if (name == "title") {
           title = context_.Text(value, name).value_or("");
           context_.Applied(value, name);
         } else if (name == "version") {
@@ -242,7 +246,7 @@ class Importer {
       title = std::string(name.substr(0, name.rfind('.')));
       if (title.empty()) title = "api";
       context_.Approximated(info ? info : root_, "title",
-                            Concat("The API has no title; \"", title, "\" is taken for it."));
+                            Concat("No title is known; \"", title, "\" is taken for it."));
     }
     if (title.size() > kMaxTitleBytes) {
       context_.Problem(info, "title", "A title has at most 1,024 characters.");
@@ -520,11 +524,21 @@ class Importer {
 
   void ReadServers(std::string& base_path, Node& place) {
     const Node servers = root_.Find("servers");
-    if (!servers || !context_.IsArray(servers, "servers")) return;
-    if (servers.size() == 0) context_.Applied(servers, "servers");
+    if (!servers) return;
+    std::vector<Node> list;
+    if (servers.is_object()) {
+      // Not what OpenAPI says, but imports let it pass.
+      context_.Approximated(servers, "servers",
+                            "A list belongs here; it is read as a list of one.");
+      list.push_back(servers);
+    } else {
+      if (!context_.IsArray(servers, "servers")) return;
+      if (servers.size() == 0) context_.Applied(servers, "servers");
+      for (const Node server : servers.children()) list.push_back(server);
+    }
     std::string from_url;
     Node url_place;
-    for (const Node server : servers.children()) {
+    for (const Node server : list) {
       if (!context_.IsObject(server, "server")) continue;
       for (const Node value : server.children()) {
         const std::string_view name = value.key();

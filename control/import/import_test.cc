@@ -226,6 +226,34 @@ TEST(ImportDocument, VersionsMayBeNumbers) {
   EXPECT_TRUE(Import("openapi: 3.0\ninfo: {title: x}\npaths: {}").ok());
 }
 
+// Definitions inside SAM applications name resources of their stack where nothing depends on it.
+TEST(ImportDocument, CloudFormationFunctionsStandWhereTheApiNeedsNoValue) {
+  for (const std::string_view function :
+       {"!Ref AWS::StackName", "{Ref: 'AWS::StackName'}", "{'Fn::Join': ['-', [a, b]]}",
+        "!GetAtt X.Arn", "{'Fn::Sub': ['${a}', {a: b}]}"}) {
+    const ImportResult result = Import(
+        Concat("openapi: 3.0.1\ninfo:\n  title: ", function, "\n  version: ", function,
+               "\npaths:\n  /f:\n    get:\n      x-amazon-apigateway-integration:\n        type: "
+               "aws_proxy\n        httpMethod: POST\n        uri: "
+               "arn:aws:apigateway:eu-west-1:lambda:path/"
+               "2015-03-31/functions/arn:aws:lambda:eu-west-1:111122223333:function:f/invocations\n"
+               "        credentials: ",
+               function, "\n"));
+    EXPECT_TRUE(result.ok()) << function;
+    EXPECT_FALSE(result.api.name().empty());
+    EXPECT_THAT(Listed(result), Contains(HasSubstr("CloudFormation would fill this in")));
+    EXPECT_THAT(Listed(result), Contains(HasSubstr("The role is not assumed")));
+  }
+}
+
+TEST(ImportDocument, OneServerMayStandAlone) {
+  const ImportResult result =
+      Import("openapi: 3.0.1\ninfo: {title: x}\nservers: {url: 'https://x.example/'}\npaths: {}");
+  EXPECT_TRUE(result.ok());
+  EXPECT_THAT(Listed(result), Contains(HasSubstr("a list of one")));
+  EXPECT_FALSE(Import("openapi: 3.0.1\ninfo: {title: x}\nservers: 3\npaths: {}").ok());
+}
+
 TEST(ImportDocument, TooMuchIsRefused) {
   EXPECT_FALSE(Import(std::string(kMaxDefinitionBytes + 1, ' ')).ok());
   std::string deep = "openapi: 3.0.1\npaths: ";

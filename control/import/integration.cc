@@ -196,7 +196,7 @@ class IntegrationImporter {
         }
       }
     }
-    if (credentials_) {
+    if (credentials_ && !ImportContext::IsUnresolvedFunction(credentials_)) {
       integration_.set_credentials_arn(context_.Text(credentials_, "credentials").value_or(""));
     }
     ReadPassthrough();

@@ -2,11 +2,9 @@
 
 #include <string_view>
 
-#include "core/base/arena.h"
-
 namespace postern {
 
-/// What $context.identity.clientCert tells of a client's certificate (rest-api.md §9.3).
+/// Views of what the session holds: what $context.identity.clientCert tells of a client's certificate (rest-api.md §9.3).
 struct ClientCertificate {
   std::string_view pem;
   std::string_view subject_dn;  ///< RFC 2253 order and escaping, e.g. "CN=client,O=Example"
@@ -15,8 +13,5 @@ struct ClientCertificate {
   std::string_view not_before;     ///< "May 28 12:30:02 2019 GMT"
   std::string_view not_after;
 };
-
-/// Reads the leaf of `pem`; the texts are made in `arena`. False if there is none to be read.
-bool ParseClientCertificate(std::string_view pem, Arena* arena, ClientCertificate* out);
 
 }  // namespace postern

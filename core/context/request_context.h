@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/context/client_certificate.h"
 #include "core/context/response_type.h"
 #include "core/http/message.h"
 
@@ -48,7 +49,7 @@ struct RequestContext {
   std::string_view forwarded_port;   ///< decimal
   std::string_view tls_version;
   std::string_view cipher_suite;
-  std::string_view client_cert_pem;
+  const ClientCertificate* client_certificate = nullptr;  ///< null: none was shown, or asked for
   std::string_view vpc_id;
   std::string_view vpce_id;
 

@@ -6,7 +6,6 @@
 #include <iterator>
 
 #include "core/context/arena_sink.h"
-#include "core/context/client_certificate.h"
 #include "core/context/trace_id.h"
 #include "lib/text/json_writer.h"
 #include "lib/text/time_format.h"
@@ -160,15 +159,10 @@ bool AppendIfSet(std::string_view text, CharSink& sink) {
   return true;
 }
 
-/// A part of the client's certificate. It is parsed anew for each: few formats ask, and each once.
 bool AppendCertificatePart(const RequestContext& context, std::string_view ClientCertificate::*part,
                            CharSink& sink) {
-  if (context.client_cert_pem.empty()) return false;
-  BlockPool pool(0);
-  Arena arena(&pool);
-  ClientCertificate certificate;
-  if (!ParseClientCertificate(context.client_cert_pem, &arena, &certificate)) return false;
-  return AppendIfSet(certificate.*part, sink);
+  return context.client_certificate != nullptr &&
+         AppendIfSet(context.client_certificate->*part, sink);
 }
 
 std::string_view FilterText(std::string_view name, const RequestContext& context) {
@@ -199,7 +193,8 @@ std::string_view TextOf(const Variable& variable, const RequestContext& context)
     case kCipherSuite:
       return context.cipher_suite;
     case kClientCertPem:
-      return context.client_cert_pem;
+      return context.client_certificate != nullptr ? context.client_certificate->pem
+                                                   : std::string_view{};
     case kDeploymentId:
       return context.deployment_id;
     case kDomainName:

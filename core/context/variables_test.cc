@@ -206,31 +206,22 @@ TEST_F(VariablesTest, AccessLogNumbers_RestApi13_5) {
   EXPECT_EQ(Get("integration.responseTransferMode"), "STREAMED");
 }
 
-// A self-signed certificate made for this test.
-constexpr std::string_view kPem = R"(-----BEGIN CERTIFICATE-----
-MIIBSTCB8AIFAKGywwQwCgYIKoZIzj0EAwIwLzEQMA4GA1UECgwHRXhhbXBsZTEb
-MBkGA1UEAwwSY2xpZW50LmV4YW1wbGUuY29tMB4XDTE5MDUyODEyMzAwMloXDTI5
-MDUyNTEyMzAwMlowLzEQMA4GA1UECgwHRXhhbXBsZTEbMBkGA1UEAwwSY2xpZW50
-LmV4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEp8mAW2rreABL
-4AOmk7wDh8x6RqQSgBwkJCgJBeHHl6BBgLrklw2wGlRYmyca8cmAFOAEDXb/bQaz
-ozpL3Dn9RDAKBggqhkjOPQQDAgNIADBFAiEAnPR+c+dnG6FjMzbyghCgDdP9fP0K
-TqZROsilBGzDpX0CIDBK0V3SiEeMA5+JA5Godt2o49Wp3vh3fj2lBIaQS5Qe
------END CERTIFICATE-----
-)";
-
 TEST_F(VariablesTest, ClientCertificate_RestApi9_3) {
-  context_.client_cert_pem = kPem;
-  EXPECT_EQ(Get("identity.clientCert.clientCertPem"), kPem);
+  EXPECT_EQ(Get("identity.clientCert.clientCertPem"), "-");
+  EXPECT_EQ(Get("identity.clientCert.subjectDN"), "-");
+  const ClientCertificate certificate = {.pem = "-----BEGIN",
+                                         .subject_dn = "CN=client.example.com,O=Example",
+                                         .issuer_dn = "CN=ca.example.com",
+                                         .serial_number = "a1:b2:c3:04",
+                                         .not_before = "May 28 12:30:02 2019 GMT",
+                                         .not_after = "May 25 12:30:02 2029 GMT"};
+  context_.client_certificate = &certificate;
+  EXPECT_EQ(Get("identity.clientCert.clientCertPem"), "-----BEGIN");
   EXPECT_EQ(Get("identity.clientCert.subjectDN"), "CN=client.example.com,O=Example");
-  EXPECT_EQ(Get("identity.clientCert.issuerDN"), "CN=client.example.com,O=Example");
+  EXPECT_EQ(Get("identity.clientCert.issuerDN"), "CN=ca.example.com");
   EXPECT_EQ(Get("identity.clientCert.serialNumber"), "a1:b2:c3:04");
   EXPECT_EQ(Get("identity.clientCert.validity.notBefore"), "May 28 12:30:02 2019 GMT");
   EXPECT_EQ(Get("identity.clientCert.validity.notAfter"), "May 25 12:30:02 2029 GMT");
-}
-
-TEST_F(VariablesTest, DamagedClientCertificateHasNoParts) {
-  context_.client_cert_pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-  EXPECT_EQ(Get("identity.clientCert.subjectDN"), "-");
 }
 
 // plugin-abi.md §6, var_set: later filters, templates and the access log see what filters have set.

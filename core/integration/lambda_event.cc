@@ -174,9 +174,7 @@ void NullMember(std::string_view key, JsonWriter& json) {
   json.Null();
 }
 
-void WriteClientCertificate(std::string_view pem, Arena* arena, JsonWriter& json) {
-  ClientCertificate certificate;
-  if (pem.empty() || !ParseClientCertificate(pem, arena, &certificate)) return;
+void WriteClientCertificate(const ClientCertificate& certificate, JsonWriter& json) {
   json.PlainKey("clientCert");
   json.BeginObject();
   Member("clientCertPem", certificate.pem, json);
@@ -192,7 +190,7 @@ void WriteClientCertificate(std::string_view pem, Arena* arena, JsonWriter& json
 }
 
 // rest-api.md §9.3, in the order of §9.4.
-void WriteIdentity(const RequestContext& context, Arena* arena, JsonWriter& json) {
+void WriteIdentity(const RequestContext& context, JsonWriter& json) {
   json.PlainKey("identity");
   json.BeginObject();
   NullMember("cognitoIdentityPoolId", json);
@@ -205,7 +203,9 @@ void WriteIdentity(const RequestContext& context, Arena* arena, JsonWriter& json
   NullMember("cognitoAuthenticationType", json);
   NullMember("cognitoAuthenticationProvider", json);
   NullMember("userArn", json);
-  WriteClientCertificate(context.client_cert_pem, arena, json);
+  if (context.client_certificate != nullptr) {
+    WriteClientCertificate(*context.client_certificate, json);
+  }
   Member("userAgent", context.user_agent, json);
   NullMember("user", json);
   if (!context.vpc_id.empty()) Member("vpcId", context.vpc_id, json);
@@ -213,7 +213,7 @@ void WriteIdentity(const RequestContext& context, Arena* arena, JsonWriter& json
   json.EndObject();
 }
 
-void WriteRequestContext(const RequestContext& context, Arena* arena, JsonWriter& json) {
+void WriteRequestContext(const RequestContext& context, JsonWriter& json) {
   json.PlainKey("requestContext");
   json.BeginObject();
   Member("resourceId", context.resource_id, json);
@@ -231,7 +231,7 @@ void WriteRequestContext(const RequestContext& context, Arena* arena, JsonWriter
   json.PlainKey("requestTimeEpoch");
   json.Int(context.request_time_ms);
   Member("requestId", context.request_id, json);
-  WriteIdentity(context, arena, json);
+  WriteIdentity(context, json);
   Member("domainName", context.domain_name, json);
   Member("deploymentId", context.deployment_id, json);
   Member("apiId", context.api_id, json);
@@ -262,7 +262,7 @@ std::string_view MakeLambdaEvent(const RequestContext& context, std::string_view
             CollectQuery(context.request->query(), arena), json);
   WriteNames("pathParameters", context.path_params, context.path_param_count, json);
   WriteNames("stageVariables", context.stage_variables, context.stage_variable_count, json);
-  WriteRequestContext(context, arena, json);
+  WriteRequestContext(context, json);
   json.PlainKey("body");
   if (body.empty()) {
     json.Null();

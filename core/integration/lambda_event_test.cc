@@ -191,6 +191,25 @@ TEST_F(LambdaEventFieldsTest, ConditionalMembers_RestApi9_3) {
   EXPECT_EQ(context.Find("identity").Find("vpceId").AsString(), "vpce-1");
 }
 
+TEST_F(LambdaEventFieldsTest, ClientCertificate_RestApi9_3) {
+  TestRequest request;
+  Fill(request);
+  const ClientCertificate certificate = {.pem = "-----BEGIN",
+                                         .subject_dn = "CN=client",
+                                         .issuer_dn = "CN=ca",
+                                         .serial_number = "a1:b2",
+                                         .not_before = "May 28 12:30:02 2019 GMT",
+                                         .not_after = "May  5 12:30:02 2029 GMT"};
+  request.context.client_certificate = &certificate;
+  const JsonValue shown = Event(request).Find("requestContext").Find("identity").Find("clientCert");
+  EXPECT_EQ(shown.Find("clientCertPem").AsString(), "-----BEGIN");
+  EXPECT_EQ(shown.Find("subjectDN").AsString(), "CN=client");
+  EXPECT_EQ(shown.Find("issuerDN").AsString(), "CN=ca");
+  EXPECT_EQ(shown.Find("serialNumber").AsString(), "a1:b2");
+  EXPECT_EQ(shown.Find("validity").Find("notBefore").AsString(), "May 28 12:30:02 2019 GMT");
+  EXPECT_EQ(shown.Find("validity").Find("notAfter").AsString(), "May  5 12:30:02 2029 GMT");
+}
+
 TEST_F(LambdaEventFieldsTest, ManyFieldsOfOneNameTakeNoQuadraticTime) {
   std::string target = "/?";
   for (int i = 0; i < 2500; ++i) target += "a&";

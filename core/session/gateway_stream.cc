@@ -122,7 +122,14 @@ void GatewayStream::FillContext() {
     request_->scheme = "https";
   }
   if (const PeerCertificate* certificate = session_->client_certificate()) {
-    context_->client_cert_pem = certificate->pem;
+    auto* views = arena_.New<ClientCertificate>();
+    *views = {.pem = certificate->pem,
+              .subject_dn = certificate->subject_dn,
+              .issuer_dn = certificate->issuer_dn,
+              .serial_number = certificate->serial_number,
+              .not_before = certificate->not_before,
+              .not_after = certificate->not_after};
+    context_->client_certificate = views;
   }
   context_->vpc_id = session_->settings().vpc_id;
   context_->vpce_id = session_->vpce_id();

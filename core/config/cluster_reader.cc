@@ -242,9 +242,8 @@ ClusterConfig ReadCluster(const v1::Cluster& message, const ClusterReaderEnv& en
       item.Problem("role_arn", "this gateway cannot assume roles; sign with its own credentials");
     }
   }
-  if (message.send_proxy_protocol() != 0) {
-    field.Problem("send_proxy_protocol", "this gateway does not send PROXY protocol headers");
-  }
+  out.send_proxy_protocol = message.send_proxy_protocol();
+  field.InRange("send_proxy_protocol", out.send_proxy_protocol, 0, 2);
   return out;
 }
 

@@ -508,8 +508,8 @@ INSTANTIATE_TEST_SUITE_P(
             },
             "clusters[0].aws_signing.role_arn: this gateway cannot assume roles"},
         Row{"ClusterProxyProtocol",
-            [](TestSnapshot& s) { s.message.mutable_clusters(0)->set_send_proxy_protocol(2); },
-            "clusters[0].send_proxy_protocol: this gateway does not send"},
+            [](TestSnapshot& s) { s.message.mutable_clusters(0)->set_send_proxy_protocol(3); },
+            "clusters[0].send_proxy_protocol: 3 is above 2"},
         Row{"ClusterFrames",
             [](TestSnapshot& s) {
               s.message.mutable_clusters(0)->mutable_http2()->set_max_frame_bytes(32768);
@@ -670,6 +670,7 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   cluster->set_lb_policy(v1::LB_POLICY_LEAST_REQUEST);
   cluster->set_connect_timeout_ms(123);
   cluster->set_response_idle_timeout_ms(456);
+  cluster->set_send_proxy_protocol(2);
   cluster->mutable_http2()->set_ping_interval_ms(789);
   cluster->mutable_http2()->set_ping_timeout_ms(12);
   cluster->mutable_retry()->set_max_retries(0);
@@ -685,6 +686,7 @@ TEST(RuntimeSnapshotTest, ClusterValuesArrive) {
   EXPECT_EQ(config.lb_policy, LbPolicy::kLeastRequest);
   EXPECT_EQ(config.connect_timeout_ms, 123u);
   EXPECT_EQ(config.response_idle_timeout_ms, 456u);
+  EXPECT_EQ(config.send_proxy_protocol, 2u);
   EXPECT_EQ(config.http2.ping_interval_ms, 789u);
   EXPECT_EQ(config.http2.ping_timeout_ms, 12u);
   EXPECT_EQ(config.retry.max_retries, 0u);

@@ -97,6 +97,7 @@ class HttpMappedIntegration::MappedExchange final : public Exchange, private Ups
     timer_.Start(integration_.timeout_ms_);
     options.has_content = !body.text.empty();
     options.content = body.text;
+    options.client = env_.client;
     upstream_.Start(&head_, body.text.empty(), options);
   }
 

@@ -38,6 +38,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     UpstreamRequestOptions options;
     options.timeout_ms = integration_.timeout_ms_;
     if (integration_.streamed_) options.idle_timeout_ms = kStreamIdleTimeoutMs;
+    options.client = env_.client;
     upstream_.Start(&head_, end, options);
   }
 

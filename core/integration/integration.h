@@ -8,6 +8,7 @@
 #include "core/context/request_context.h"
 #include "core/event/dispatcher.h"
 #include "core/http/message.h"
+#include "core/upstream/client_session.h"
 
 namespace postern {
 
@@ -44,6 +45,7 @@ struct ExchangeEnv {
   RequestHead* request;      ///< may be changed before Start(), and by the exchange
   RequestContext* context;
   ResponseSink* sink;
+  ClientSession::Client client = {};  ///< the client's connection; lives as long as the exchange
 };
 
 /// One request under way at an integration. Made in the arena by Integration::NewExchange(); its

@@ -296,6 +296,7 @@ void Connection::FinishConnect() {
   if (tls_ != nullptr) {
     state_ = State::kHandshaking;
     HandleTls(tls_->Start([this](std::string_view ciphertext) { SendRaw(ciphertext); }));
+    if (fd_ >= 0 && !pending_.empty()) FlushPending();
     return;
   }
   BecomeOpen();

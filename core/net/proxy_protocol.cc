@@ -1,9 +1,12 @@
 #include "core/net/proxy_protocol.h"
 
+#include <netinet/in.h>
+
 #include <array>
 #include <optional>
 
 #include "lib/text/ascii.h"
+#include "lib/text/concat.h"
 #include "lib/text/ip_address.h"
 
 namespace postern {
@@ -220,6 +223,51 @@ ProxyParseResult ParseProxyHeader(std::string_view data, ProxyHeader* header) {
                                             : ParseVersion2(data, header);
   }
   return ProxyParseResult::kInvalid;
+}
+
+std::string MakeProxyHeader(uint32_t version, const Address* source, const Address* destination) {
+  const bool known =
+      source != nullptr && destination != nullptr && source->is_ip() && destination->is_ip();
+  // Of one family: an IPv4 address has a form as an IPv6 one.
+  const bool ipv4 = known && source->family() == Address::Family::kIpv4 &&
+                    destination->family() == Address::Family::kIpv4;
+  if (version == 1) {
+    if (!known) return "PROXY UNKNOWN\r\n";
+    const auto ip = [ipv4](const Address& address) {
+      const bool mapped = !ipv4 && address.family() == Address::Family::kIpv4;
+      return mapped ? "::ffff:" + address.IpString() : address.IpString();
+    };
+    return Concat("PROXY TCP", ipv4 ? '4' : '6', ' ', ip(*source), ' ', ip(*destination), ' ',
+                  source->port(), ' ', destination->port(), "\r\n");
+  }
+  std::string out(kSignature2);
+  if (!known) {
+    out += static_cast<char>(source == nullptr ? kLocal : kProxy);
+    out.append(3, '\0');  // AF_UNSPEC, and no more
+    return out;
+  }
+  out += static_cast<char>(kProxy);
+  out += static_cast<char>(ipv4 ? kTcp4 : kTcp6);
+  const auto word = [&out](size_t value) {
+    out += static_cast<char>(value >> 8);
+    out += static_cast<char>(value & 0xff);
+  };
+  word(ipv4 ? 12 : 36);
+  for (const Address* address : {source, destination}) {
+    sockaddr_storage storage;
+    address->ToSockaddr(&storage);
+    if (address->family() == Address::Family::kIpv6) {
+      const auto& ip = reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
+      out.append(reinterpret_cast<const char*>(&ip), sizeof(ip));
+    } else {
+      if (!ipv4) out.append(std::string_view("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12));
+      const auto& ip = reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr;
+      out.append(reinterpret_cast<const char*>(&ip), sizeof(ip));
+    }
+  }
+  word(source->port());
+  word(destination->port());
+  return out;
 }
 
 }  // namespace postern

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/net/address.h"
@@ -38,5 +39,10 @@ inline constexpr size_t kMaxProxyHeaderSize = 4096;
 /// header exactly, a CRC-32C that is right where there is one. `header` is filled only when the
 /// result is kComplete.
 ProxyParseResult ParseProxyHeader(std::string_view data, ProxyHeader* header);
+
+/// The header of `version` 1 or 2 that says a connection is made for one from `source` to
+/// `destination`. Null, or anything but two IP addresses: that it is the sender's own, or that
+/// nothing is known of it (UNKNOWN; LOCAL, or PROXY with AF_UNSPEC).
+std::string MakeProxyHeader(uint32_t version, const Address* source, const Address* destination);
 
 }  // namespace postern

@@ -231,5 +231,39 @@ TEST(ProxyProtocol, VpcEndpointIdIsRead) {  // AWS: PP2_TYPE_AWS, PP2_SUBTYPE_AW
   EXPECT_EQ(header.vpce_id, "");
 }
 
+TEST(ProxyProtocol, WhatIsWrittenCanBeRead) {  // sections 2.1 and 2.2
+  const auto ip = [](std::string_view text, uint16_t port) {
+    return *Address::ParseIp(text, port);
+  };
+  const Address v4 = ip("192.0.2.1", 56324), v4_to = ip("198.51.100.2", 443);
+  const Address v6 = ip("2001:db8::1", 1), v6_to = ip("2001:db8::2", 65535);
+  EXPECT_EQ(MakeProxyHeader(1, &v4, &v4_to), "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n");
+  EXPECT_EQ(MakeProxyHeader(1, &v6, &v6_to), "PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n");
+  EXPECT_EQ(MakeProxyHeader(1, &v6, &v4_to),
+            "PROXY TCP6 2001:db8::1 ::ffff:198.51.100.2 1 443\r\n");
+  EXPECT_EQ(MakeProxyHeader(2, &v4, &v4_to), Version2(0x21, 0x11, kTcp4Body));
+  const std::pair<const Address*, const Address*> pairs[] = {
+      {&v4, &v4_to}, {&v6, &v6_to}, {&v4, &v6_to}, {&v6, &v4_to}};
+  for (uint32_t version : {1u, 2u}) {
+    for (const auto& [from, to] : pairs) {
+      const std::string bytes = MakeProxyHeader(version, from, to);
+      ProxyHeader header;
+      ASSERT_EQ(Parse(bytes, &header), ProxyParseResult::kComplete);
+      EXPECT_EQ(header.size, bytes.size());
+      ASSERT_TRUE(header.has_addresses);
+      EXPECT_EQ(header.source, *from);
+      EXPECT_EQ(header.destination, *to);
+    }
+    const Address unix_path = *Address::FromUnixPath("/run/x");
+    for (const Address* from : {static_cast<const Address*>(nullptr), &unix_path}) {
+      const std::string bytes = MakeProxyHeader(version, from, &v4_to);
+      ProxyHeader header;
+      ASSERT_EQ(Parse(bytes, &header), ProxyParseResult::kComplete);
+      EXPECT_EQ(header.size, bytes.size());
+      EXPECT_FALSE(header.has_addresses);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace postern

@@ -168,7 +168,9 @@ void GatewayStream::StartIntegration(bool end) {
                            .clusters = snapshot_->clusters,
                            .request = request_,
                            .context = context_,
-                           .sink = this};
+                           .sink = this,
+                           .client = {&session_->connection().peer(),
+                                      &session_->connection().local()}};
   exchange_ = match_.route->integration->NewExchange(env);
   if (!end) {
     if (request_->expect_continue) stream_->SendInformational(100, nullptr);

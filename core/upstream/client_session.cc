@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/http/http1/client_codec.h"
 #include "core/http/http2/client_codec.h"
+#include "core/net/proxy_protocol.h"
 #include "core/net/tls_context.h"
 
 namespace postern {
@@ -47,7 +48,7 @@ int StartConnecting(const Address& address, ConnectError* error) {
 }  // namespace
 
 ClientSession::ClientSession(const SessionSettings* settings, const Address& address,
-                             const std::string& server_name, SessionOwner* owner)
+                             const std::string& server_name, SessionOwner* owner, Client client)
     : settings_(settings),
       owner_(owner),
       address_(address),
@@ -63,12 +64,12 @@ ClientSession::ClientSession(const SessionSettings* settings, const Address& add
           settings->net->dispatcher->timers(),
           [](void* arg) { static_cast<ClientSession*>(arg)->OnPingTimer(); }, this),
       started_ms_(settings->net->dispatcher->NowMs()) {
-  Connect();
+  Connect(client);
 }
 
 ClientSession::~ClientSession() = default;
 
-void ClientSession::Connect() {
+void ClientSession::Connect(Client client) {
   std::unique_ptr<TlsChannel> tls;
   if (const TlsClientContext* context = settings_->config->tls.context.get()) {
     tls = context->MakeClientChannel(server_name_);
@@ -92,6 +93,9 @@ void ClientSession::Connect() {
   }
   connection_ = std::make_unique<Connection>(settings_->net, fd, /*connecting=*/true,
                                              std::move(tls), static_cast<ConnectionEvents*>(this));
+  if (const uint32_t version = settings_->config->send_proxy_protocol; version != 0) {
+    connection_->SendFirst(MakeProxyHeader(version, client.from, client.to));
+  }
   connect_timer_.Start(settings_->config->connect_timeout_ms);
 }
 
@@ -130,7 +134,10 @@ ClientStream* ClientSession::Begin(ResponseReceiver* receiver) {
   ++served_;
   changed_ = true;
   const uint32_t most = settings_->config->max_requests_per_connection;
-  if ((most != 0 && served_ >= most) || settings_->config->idle_timeout_ms == 0) retiring_ = true;
+  if ((most != 0 && served_ >= most) || settings_->config->idle_timeout_ms == 0 ||
+      settings_->config->send_proxy_protocol != 0) {
+    retiring_ = true;
+  }
   return stream;
 }
 

@@ -19,6 +19,7 @@
 namespace postern {
 
 class ClientSession;
+class PoolWaiter;
 class Http2ClientCodec;
 
 /// Hears of its sessions: a pool or a health check.
@@ -53,10 +54,17 @@ class ClientSession final : public ListNode<ClientSession>,
                             private ClientCodecEvents,
                             private EndOfIteration {
  public:
+  /// The connection of a client that a session stands for, where the cluster wants to hear of it by
+  /// the PROXY protocol; null for one of the gateway's own.
+  struct Client {
+    const Address* from = nullptr;
+    const Address* to = nullptr;
+  };
+
   /// Begins to connect; nothing is reported from inside. `server_name` is the endpoint's host, for
-  /// TLS. `owner` outlives the session or calls Abandon().
+  /// TLS. `owner` outlives the session or calls Abandon(). `client` is read at once.
   ClientSession(const SessionSettings* settings, const Address& address,
-                const std::string& server_name, SessionOwner* owner);
+                const std::string& server_name, SessionOwner* owner, Client client);
   ~ClientSession() override;
 
   /// Every call into a stream of this session happens inside a Scope: what follows from it is done
@@ -115,9 +123,10 @@ class ClientSession final : public ListNode<ClientSession>,
   uint64_t idle_since_ms = 0;
   uint64_t ready_number = 0;  ///< counts from 1 in the pool's order; 0 until it is ready
   uint8_t list = 0;
+  PoolWaiter* waiter = nullptr;  ///< whom it is made for, where each has a connection of its own
 
  private:
-  void Connect();
+  void Connect(Client client);
   void StartCodec(bool http2);
   void Leave() {
     if (--depth_ == 0) Update();

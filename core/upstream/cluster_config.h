@@ -153,6 +153,7 @@ struct ClusterConfig {
   uint32_t response_timeout_ms = 0;            ///< 0: the request's own timeout alone
   uint32_t response_idle_timeout_ms = 60000;   ///< silence inside an answer; 0: no bound
   uint32_t max_requests_per_connection = 0;    ///< 0: no limit
+  uint32_t send_proxy_protocol = 0;            ///< version; each connection serves one request
   uint32_t max_response_header_bytes = 65536;  ///< beyond it: UpstreamFailure::kMalformed
   RetryConfig retry;
   CircuitConfig circuit;

@@ -42,13 +42,16 @@ ConnectionPool::~ConnectionPool() {
 ConnectionPool::Result ConnectionPool::Acquire(PoolWaiter* waiter, Wish wish,
                                                ClientSession** session) {
   // Who waits already goes first, unless only those wait who want no old connection.
-  if (ClientSession* found = Find(wish); found != nullptr) {
-    *session = found;
-    return Result::kReady;
+  if (!personal()) {
+    if (ClientSession* found = Find(wish); found != nullptr) {
+      *session = found;
+      return Result::kReady;
+    }
   }
   if (!limits_->TryPend()) return Result::kOverflow;
   waiter->fresh_ = wish.fresh;
   waiter->checked_ = wish.checked;
+  waiter->client_ = wish.client;
   waiter->asked_at_ = ready_count_;
   waiters_.PushBack(waiter);
   ++waiting_;
@@ -58,9 +61,9 @@ ConnectionPool::Result ConnectionPool::Acquire(PoolWaiter* waiter, Wish wish,
 
 void ConnectionPool::Cancel(PoolWaiter* waiter) {
   if (!waiter->linked()) return;
-  waiter->Unlink();
-  --waiting_;
-  limits_->PendEnded();
+  ClientSession* own = waiter->own_;
+  Leave(waiter);
+  if (own != nullptr) own->Close();
   if (empty()) limits_->PoolEmpty();
 }
 
@@ -112,16 +115,40 @@ size_t ConnectionPool::ExpectedRoom() const {
 }
 
 void ConnectionPool::OpenAsNeeded() {
+  if (personal()) {
+    for (PoolWaiter* waiter = waiters_.Front(); waiter != nullptr && connecting_ < waiting_;
+         waiter = waiters_.Next(waiter)) {
+      if (waiter->own_ != nullptr) continue;
+      ClientSession* session = Open(waiter->client_);
+      if (session == nullptr) return;
+      session->waiter = waiter;
+      waiter->own_ = session;
+    }
+    return;
+  }
   while (waiting_ > connecting_ * ExpectedRoom()) {
     if (version_ == Version::kUnknown && connecting_ > 0) return;
-    if (!limits_->TryOpenConnection()) return;
-    auto* session = new ClientSession(settings_, address_, server_name_, this);
-    session->AssumeLimit(stream_limit_);
-    session->list = kConnecting;
-    lists_[kConnecting].PushBack(session);
-    ++sessions_;
-    ++connecting_;
+    if (Open({}) == nullptr) return;
   }
+}
+
+ClientSession* ConnectionPool::Open(ClientSession::Client client) {
+  if (!limits_->TryOpenConnection()) return nullptr;
+  auto* session = new ClientSession(settings_, address_, server_name_, this, client);
+  session->AssumeLimit(stream_limit_);
+  session->list = kConnecting;
+  lists_[kConnecting].PushBack(session);
+  ++sessions_;
+  ++connecting_;
+  return session;
+}
+
+// Takes `waiter` out of the queue, and away from what was made for it.
+void ConnectionPool::Leave(PoolWaiter* waiter) {
+  waiter->Unlink();
+  --waiting_;
+  limits_->PendEnded();
+  if (ClientSession* own = std::exchange(waiter->own_, nullptr)) own->waiter = nullptr;
 }
 
 ConnectionPool::List ConnectionPool::ListFor(const ClientSession* session) const {
@@ -151,9 +178,25 @@ void ConnectionPool::OnSessionReady(ClientSession* session) {
   limits_->Connected(session->connect_ms());
   session->ready_number = ++ready_count_;
   Move(session, ListFor(session));
+  if (personal()) {
+    ServeOwn(session);
+    return;
+  }
   Serve();
   OpenAsNeeded();
   if (draining_ && waiting_ == 0) session->Retire();
+}
+
+void ConnectionPool::ServeOwn(ClientSession* session) {
+  PoolWaiter* waiter = session->waiter;
+  if (waiter == nullptr) {
+    session->Close();
+    return;
+  }
+  Leave(waiter);
+  waiter->OnSession(session);
+  // One that was not taken is nobody else's.
+  if (session->active() == 0) session->Retire();
 }
 
 void ConnectionPool::OnSessionChanged(ClientSession* session) {
@@ -164,7 +207,7 @@ void ConnectionPool::OnSessionChanged(ClientSession* session) {
     stream_limit_ = std::max<size_t>(session->stream_limit(), 1);
   }
   Move(session, ListFor(session));
-  if (session->list == kFull) return;
+  if (session->list == kFull || personal()) return;
   Serve();
   OpenAsNeeded();
   if (draining_ && waiting_ == 0 && session->list == kIdle) session->Retire();
@@ -179,9 +222,7 @@ void ConnectionPool::Serve() {
   while (waiter != nullptr && !(lists_[kPartial].empty() && lists_[kIdle].empty())) {
     PoolWaiter* next = waiters_.Next(waiter);
     if (ClientSession* session = FindFor(*waiter); session != nullptr) {
-      waiter->Unlink();
-      --waiting_;
-      limits_->PendEnded();
+      Leave(waiter);
       waiter->OnSession(session);
       if (session->list != kFull && session->list != kConnecting) Move(session, ListFor(session));
     }
@@ -209,11 +250,15 @@ void ConnectionPool::OnSessionClosed(ClientSession* session, UpstreamFailure why
     limits_->ConnectFailed(why);
     // As many as it was to carry; they may come back at once, behind the others.
     IntrusiveList<PoolWaiter> victims;
-    const size_t count = std::min(waiting_, ExpectedRoom());
-    for (size_t i = 0; i < count; ++i) {
-      victims.PushBack(waiters_.PopFront());
-      --waiting_;
-      limits_->PendEnded();
+    const auto give_up = [&](PoolWaiter* waiter) {
+      Leave(waiter);
+      victims.PushBack(waiter);
+    };
+    if (personal()) {
+      if (session->waiter != nullptr) give_up(session->waiter);
+    } else {
+      const size_t count = std::min(waiting_, ExpectedRoom());
+      for (size_t i = 0; i < count; ++i) give_up(waiters_.Front());
     }
     while (PoolWaiter* waiter = victims.PopFront()) waiter->OnNoSession(why, detail);
   }

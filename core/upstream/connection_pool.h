@@ -28,7 +28,9 @@ class PoolWaiter : public ListNode<PoolWaiter> {
   friend class ConnectionPool;
   bool fresh_ = false;
   bool checked_ = false;
-  uint64_t asked_at_ = 0;  // by the count of connections that were ready then
+  ClientSession::Client client_;
+  ClientSession* own_ = nullptr;  // the connection that is made for it alone
+  uint64_t asked_at_ = 0;         // by the count of connections that were ready then
 };
 
 /// What a pool asks of its cluster: bounds and counts over all pools and workers.
@@ -72,6 +74,8 @@ class ConnectionPool final : private SessionOwner {
     /// A used connection must show at the socket that it is not closed yet, and one that has not
     /// ended an exchange just now is preferred: who closes behind an answer does it then.
     bool checked = false;
+    /// Whom the request is for, if the cluster wants to hear of it. Outlives the wish.
+    ClientSession::Client client = {};
   };
   enum class Result : uint8_t { kReady, kQueued, kOverflow };
 
@@ -114,6 +118,11 @@ class ConnectionPool final : private SessionOwner {
   ClientSession* FindIdle(bool checked);
   ClientSession* FindFor(const PoolWaiter& waiter);
   void OpenAsNeeded();
+  ClientSession* Open(ClientSession::Client client);
+  /// Each connection is told at its beginning whose it is, and serves one request of theirs.
+  bool personal() const { return settings_->config->send_proxy_protocol != 0; }
+  void ServeOwn(ClientSession* session);
+  void Leave(PoolWaiter* waiter);
   void Serve();
   /// Exchanges that a connection under way is expected to carry.
   size_t ExpectedRoom() const;

@@ -66,7 +66,7 @@ void HealthProbe::OnTimer() {
 void HealthProbe::Begin() {
   checking_ = true;
   timer_.Start(config_.timeout_ms);
-  session_ = new ClientSession(settings_, address_, server_name_, this);
+  session_ = new ClientSession(settings_, address_, server_name_, this, {});
 }
 
 void HealthProbe::OnSessionReady(ClientSession* session) {

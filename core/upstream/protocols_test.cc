@@ -3,8 +3,10 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "core/net/proxy_protocol.h"
 #include "core/net/test_certificates.h"
 #include "core/net/tls_context.h"
 #include "core/upstream/test_support.h"
@@ -196,6 +198,78 @@ TEST_F(Http2UpstreamTest, PingsGoOnWhileNothingIsUnderWay) {
   EXPECT_EQ(cluster->stats()->idle.value(), 1);
   server.peers[0]->connection->SetReading(false);
   ASSERT_TRUE(f.Until([&] { return cluster->stats()->connections.value() == 0; }));
+}
+
+// cluster.proto, Cluster.send_proxy_protocol: each request on a connection of its client's own.
+TEST(ProxyProtocolUpstreamTest, EachConnectionSaysWhoseItIs) {
+  for (uint32_t version : {1u, 2u}) {
+    UpstreamFixture f;
+    std::vector<std::string> sources;
+    FakeUpstream server(&f.dispatcher, [](FakeUpstream::Peer*, const FakeUpstream::Request&) {});
+    std::set<FakeUpstream::Peer*> told;
+    server.on_data = [&](FakeUpstream::Peer* peer) {
+      const std::string& bytes = peer->received();
+      if (told.insert(peer).second) {
+        ProxyHeader header;
+        ASSERT_EQ(ParseProxyHeader(bytes, &header), ProxyParseResult::kComplete);
+        sources.push_back(header.has_addresses
+                              ? header.source.ToString() + ">" + header.destination.ToString()
+                              : "none");
+      }
+      if (bytes.find("GET / HTTP/1.1\r\n") != bytes.npos) peer->Answer("ok");
+    };
+    ClusterConfig config;
+    config.endpoints = {server.endpoint()};
+    config.send_proxy_protocol = version;
+    Cluster* cluster = f.Single(config);
+    const Address one = *Address::ParseIp("192.0.2.1", 1000);
+    const Address two = *Address::ParseIp("192.0.2.2", 2000);
+    const Address to = *Address::ParseIp("198.51.100.1", 80);
+    TestExchange a(cluster), b(cluster), c(cluster), gone(cluster);
+    a.options.client = {&one, &to};
+    b.options.client = {&two, &to};
+    a.Start();
+    b.Start();
+    gone.Start();
+    gone.request.Cancel();  // takes its connection with it
+    ASSERT_TRUE(f.Until([&] { return a.done() && b.done(); }));
+    c.Start();
+    ASSERT_TRUE(f.Until([&] { return c.done(); }));
+    EXPECT_TRUE(a.ok() && b.ok() && c.ok());
+    std::sort(sources.begin(), sources.begin() + 2);
+    EXPECT_EQ(sources, (std::vector<std::string>{"192.0.2.1:1000>198.51.100.1:80",
+                                                 "192.0.2.2:2000>198.51.100.1:80", "none"}));
+    ASSERT_TRUE(f.Until([&] { return cluster->stats()->connections.value() == 0; }));
+    EXPECT_EQ(cluster->gauges()->connections.value(), 0u);
+    EXPECT_EQ(cluster->gauges()->pending.value(), 0u);
+    server.StopListening();
+    TestExchange refused(cluster);
+    refused.Start();
+    ASSERT_TRUE(f.Until([&] { return refused.done(); }));
+    EXPECT_EQ(refused.failure, UpstreamFailure::kConnectFailed);
+  }
+}
+
+TEST(ProxyProtocolUpstreamTest, WaitsForAPlaceUnderTheLimit) {
+  UpstreamFixture f;
+  FakeUpstream server(&f.dispatcher, [](FakeUpstream::Peer* peer, const FakeUpstream::Request&) {
+    peer->Answer("ok");
+  });
+  ClusterConfig config;
+  config.endpoints = {server.endpoint()};
+  config.send_proxy_protocol = 1;
+  config.circuit.max_connections = 2;
+  Cluster* cluster = f.Single(config);
+  std::vector<std::unique_ptr<TestExchange>> all;
+  for (int i = 0; i < 10; ++i) {
+    all.push_back(std::make_unique<TestExchange>(cluster));
+    all.back()->Start();
+  }
+  ASSERT_TRUE(f.Until([&] {
+    return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->done(); });
+  }));
+  for (const auto& one : all) EXPECT_TRUE(one->ok()) << one->detail;
+  EXPECT_EQ(server.accepted, 10);
 }
 
 // A server over TLS that speaks HTTP/1.1 or, by ALPN, HTTP/2.
@@ -433,6 +507,33 @@ TEST_F(TlsUpstreamTest, RefusedIsNotATlsFailure) {
   other.Start();
   ASSERT_TRUE(f.Until([&] { return other.done(); }));
   EXPECT_EQ(other.failure, UpstreamFailure::kTlsFailed);
+}
+
+// The header goes before the TLS handshake ("The PROXY protocol", section 2).
+TEST_F(TlsUpstreamTest, ProxyHeaderPrecedesTheHandshake) {
+  std::string received;
+  FakeUpstream server(&f.dispatcher, [](FakeUpstream::Peer*, const FakeUpstream::Request&) {});
+  server.on_data = [&](FakeUpstream::Peer* peer) {
+    received = peer->received();
+    if (received.size() > 100) peer->Close();
+  };
+  auto context = TlsClientContext::Create({});
+  ASSERT_TRUE(context.ok());
+  ClusterConfig config;
+  config.tls.context = *context;
+  config.endpoints = {server.endpoint()};
+  config.send_proxy_protocol = 1;
+  config.retry.max_retries = 0;
+  Cluster* cluster = f.Single(config);
+  const Address from = *Address::ParseIp("192.0.2.1", 1000);
+  const Address to = *Address::ParseIp("198.51.100.1", 80);
+  TestExchange get(cluster);
+  get.options.client = {&from, &to};
+  get.Start();
+  ASSERT_TRUE(f.Until([&] { return get.done(); }));
+  const std::string header = "PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n";
+  ASSERT_EQ(received.substr(0, header.size()), header);
+  EXPECT_EQ(received.substr(header.size(), 2), "\x16\x03") << "a ClientHello";
 }
 
 }  // namespace

@@ -117,6 +117,8 @@ class FakeUpstream {
       connection->Abort();
     }
     bool open() const { return connection->open(); }
+    /// What came and is no whole request yet.
+    const std::string& received() const { return received_; }
 
     void OnConnected() override {}
     void OnData(std::string_view data) override {

@@ -97,7 +97,8 @@ void UpstreamRequest::StartAttempt() {
   const bool repeatable = IsIdempotent(head_->method) && ended_ && body_size_ == 0;
   ClientSession* session = nullptr;
   state_ = State::kQueued;
-  switch (endpoint->pool.Acquire(this, {.fresh = fresh_, .checked = !repeatable}, &session)) {
+  switch (endpoint->pool.Acquire(
+      this, {.fresh = fresh_, .checked = !repeatable, .client = options_.client}, &session)) {
     case ConnectionPool::Result::kReady:
       Attach(session);
       return;

@@ -54,6 +54,9 @@ struct UpstreamRequestOptions {
   std::string_view content;
   /// Not null: the endpoint of this address, as long as the cluster has it. Outlives the request.
   const Address* pinned = nullptr;
+  /// The client's connection, for clusters that are told of it (PROXY protocol). Outlives the
+  /// request.
+  ClientSession::Client client = {};
 };
 
 /// One exchange with a cluster: finds an endpoint and a connection, sends the request, passes the

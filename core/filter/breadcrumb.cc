@@ -131,6 +131,9 @@ Breadcrumb* ThreadBreadcrumb() {
 }
 
 void InstallFaultHandler() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return;  // the sanitizer has more to say of a fault
+#endif
   for (const int signal : kSignals) {
     struct sigaction action;
     ::memset(&action, 0, sizeof(action));

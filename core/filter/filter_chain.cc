@@ -669,7 +669,7 @@ void FilterChain::ReturnCredit(int d) {
     if (d == kRequest) {
       env_.ends->RequestConsumed(credit);
     } else if (!integration_over_) {
-      env_.ends->ConsumeResponse(credit);
+      env_.ends->ConsumeIntegration(credit);
     }
   }
   returning_[d] = false;

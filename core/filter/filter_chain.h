@@ -34,7 +34,7 @@ class FilterChainEnds {
   virtual void SendRequestBody(std::string_view data) = 0;
   virtual void SendRequestEnd(const HeaderMap* trailers) = 0;
   /// `size` bytes of the integration's response are done with.
-  virtual void ConsumeResponse(size_t size) = 0;
+  virtual void ConsumeIntegration(size_t size) = 0;
   /// Another answer than the integration's goes out: nothing more of it is wanted, and nothing more
   /// is sent to it.
   virtual void CancelIntegration() = 0;

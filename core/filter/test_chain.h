@@ -313,7 +313,7 @@ class TestExchange final : public FilterChainEnds {
     request_ended = true;
     request_trailers = trailers;
   }
-  void ConsumeResponse(size_t size) override { response_credit += size; }
+  void ConsumeIntegration(size_t size) override { response_credit += size; }
   void CancelIntegration() override { ++cancelled; }
   void SendResponseHead(postern::ResponseHead* head, bool end) override {
     ++response_heads;

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/filter/breadcrumb.h"
+#include "core/filter/filter_metric_values.h"
 #include "core/server/admin_dump.h"
 #include "core/server/cpu_count.h"
 #include "core/server/listener_spec.h"
@@ -43,6 +45,7 @@ struct Server::Activation {
   absl::AnyInvocable<void(absl::Status)> done;
   size_t waiting = 0;  // workers that are not prepared yet
   bool warm = true;
+  absl::Status status;  // what a worker has against it
 
   struct Planned {
     std::unique_ptr<ListenerState> state;
@@ -56,6 +59,7 @@ Server::Server(Options options)
       metrics_({.workers = options_.workers != 0 ? options_.workers : CpuCount(),
                 .version = options_.version}),
       access_logs_(metrics_.workers()),
+      filter_stats_(metrics_.workers()),
       loop_watch_(&dispatcher_, LoopWatch::Options{}),
       net_(&dispatcher_),
       admin_env_{.net = &net_,
@@ -67,10 +71,12 @@ Server::Server(Options options)
           dispatcher_.timers(), [](void* arg) { static_cast<Server*>(arg)->DrainStep(); }, this) {
   ::signal(SIGPIPE, SIG_IGN);
   for (size_t i = 0; i < metrics_.workers(); ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, &metrics_));
+    workers_.push_back(std::make_unique<Worker>(i, &metrics_, &filter_stats_));
     loop_watch_.Add(workers_.back()->dispatcher());
   }
   sources_.push_back(metrics_.Register(&access_logs_));
+  sources_.push_back(metrics_.Register(&filter_stats_));
+  sources_.push_back(metrics_.Register(&FilterMetricValues::Instance()));
   sources_.push_back(metrics_.Register(&process_stats_));
   sources_.push_back(metrics_.Register(&loop_watch_));
   sources_.push_back(metrics_.Register(&upstream_metrics_));
@@ -83,6 +89,7 @@ Server::Server(Options options)
 
 Server::~Server() {
   loop_watch_.Clear();
+  watchdog_.reset();
   for (const auto& worker : workers_) worker->StopAndJoin();
   sources_.clear();
   certificate_watcher_.reset();
@@ -94,6 +101,7 @@ Server::~Server() {
 }
 
 absl::Status Server::Start() {
+  InstallFaultHandler();
   if (absl::Status status = StartAdmin(); !status.ok()) return status;
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     uv_signal_start(
@@ -198,17 +206,30 @@ void Server::StartActivation(std::unique_ptr<Activation> activation) {
   for (const auto& worker : workers_) {
     worker->Post([this, worker = worker.get(), serving = activation_->serving,
                   number = activation_->number] {
-      worker->Prepare(serving, options_.warm_limit_ms, [this, number](bool warm) {
-        dispatcher_.Post([this, number, warm] { WorkerPrepared(number, warm); });
-      });
+      worker->Prepare(serving, options_.warm_limit_ms,
+                      [this, number](absl::Status status, bool warm) {
+                        dispatcher_.Post([this, number, status = std::move(status), warm] {
+                          WorkerPrepared(number, status, warm);
+                        });
+                      });
     });
   }
 }
 
-void Server::WorkerPrepared(uint64_t number, bool warm) {
+void Server::WorkerPrepared(uint64_t number, absl::Status status, bool warm) {
   if (activation_ == nullptr || activation_->number != number) return;
   activation_->warm = activation_->warm && warm;
-  if (--activation_->waiting == 0) CommitActivation();
+  activation_->status.Update(std::move(status));
+  if (--activation_->waiting > 0) return;
+  if (activation_->status.ok()) {
+    CommitActivation();
+    return;
+  }
+  // What one worker cannot take, none takes.
+  for (const auto& worker : workers_) {
+    worker->Post([worker = worker.get()] { worker->Discard(); });
+  }
+  FinishActivation(activation_->status);
 }
 
 absl::Status Server::PrepareListeners(Activation* activation) {
@@ -254,6 +275,15 @@ void Server::CommitActivation() {
     worker->Post([worker = worker.get()] { worker->Commit(); });
   }
   active_ = activation_->serving;
+  if (active_->runtime->filters() != nullptr && watchdog_ == nullptr &&
+      options_.stuck_filter_ms > 0) {
+    std::vector<HookWatchdog::Watched> watched;
+    for (const auto& worker : workers_) {
+      watched.push_back({worker->breadcrumb(), worker->thread()});
+    }
+    watchdog_ = std::make_unique<HookWatchdog>(
+        std::move(watched), HookWatchdog::Options{.limit_ms = options_.stuck_filter_ms});
+  }
   active_->runtime->ApplyFunctionLimits();
   upstream_metrics_.Show(active_->runtime->cluster_set(), active_->runtime->functions());
   ApplyListeners();

@@ -13,6 +13,8 @@
 #include "core/config/runtime_snapshot.h"
 #include "core/event/dispatcher.h"
 #include "core/event/file_watcher.h"
+#include "core/filter/filter_stats.h"
+#include "core/filter/hook_watchdog.h"
 #include "core/net/tls_ticket_keys.h"
 #include "core/observe/access_log.h"
 #include "core/observe/admin.h"
@@ -43,6 +45,8 @@ class Server final : private ServerSession::Owner {
     uint32_t warm_limit_ms = 2000;  ///< longest wait for names before a snapshot is activated
     uint32_t drain_delay_ms = 0;    ///< from "not ready" until connections are refused
     uint32_t drain_timeout_ms = 25000;  ///< from then until what is left is cut
+    /// A worker that is inside one call of a filter for so long ends the process. 0: never.
+    uint32_t stuck_filter_ms = 10000;
   };
 
   explicit Server(Options options);
@@ -94,7 +98,7 @@ class Server final : private ServerSession::Owner {
 
   absl::Status PrepareListeners(Activation* activation);
   void StartActivation(std::unique_ptr<Activation> activation);
-  void WorkerPrepared(uint64_t number, bool warm);
+  void WorkerPrepared(uint64_t number, absl::Status status, bool warm);
   void CommitActivation();
   void FinishActivation(absl::Status status);
   void ApplyListeners();
@@ -119,6 +123,7 @@ class Server final : private ServerSession::Owner {
   Dispatcher dispatcher_;
   MetricsRegistry metrics_;
   AccessLogs access_logs_;
+  FilterStatsRegistry filter_stats_;
   Readiness readiness_;
   ProcessStats process_stats_;
   LoopWatch loop_watch_;
@@ -137,6 +142,7 @@ class Server final : private ServerSession::Owner {
   IntrusiveList<ServerSession> admin_sessions_;
 
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<HookWatchdog> watchdog_;  // once there are filters
   std::vector<std::unique_ptr<ListenerState>> listeners_;
   std::shared_ptr<TlsTicketKeys> ticket_keys_;  // one set for all listeners
   std::unique_ptr<FileWatcher> certificate_watcher_;

@@ -15,7 +15,7 @@ constexpr uint64_t kPublishMs = 500;
 
 }  // namespace
 
-Worker::Worker(size_t index, MetricsRegistry* metrics)
+Worker::Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats)
     : index_(index),
       metrics_(metrics->worker(index)),
       downstream_(&dispatcher_),
@@ -24,6 +24,12 @@ Worker::Worker(size_t index, MetricsRegistry* metrics)
       cluster_resolver_(&resolver_),
       access_log_(&dispatcher_, index),
       clusters_(UpstreamEnv{.net = &upstream_, .resolver = &cluster_resolver_, .worker = index}),
+      filter_worker_({.dispatcher = &dispatcher_,
+                      .clusters = &clusters_,
+                      .body_blocks = &downstream_.blocks,
+                      .callout_blocks = &upstream_.blocks,
+                      .stats = filter_stats,
+                      .index = index}),
       env_{.net = &downstream_,
            .dispatcher = &dispatcher_,
            .metrics = metrics_,
@@ -39,6 +45,7 @@ void Worker::Start() {
   thread_ = std::thread([this] {
     const std::string name = "worker-" + std::to_string(index_);
     pthread_setname_np(pthread_self(), name.c_str());
+    filter_worker_.Attach();
     publish_timer_.Start(kPublishMs);
     dispatcher_.Run();
   });
@@ -53,6 +60,7 @@ void Worker::StopAndJoin() {
     access_log_.Flush();
     // Sessions and exchanges end with this iteration; the loop stops after it.
     Post([this] {
+      Discard();
       host_.SetSnapshot(nullptr);
       dispatcher_.Stop();
     });
@@ -61,7 +69,8 @@ void Worker::StopAndJoin() {
 }
 
 void Worker::Prepare(std::shared_ptr<const ServingSnapshot> snapshot, uint32_t warm_limit_ms,
-                     absl::AnyInvocable<void(bool warm)> done) {
+                     absl::AnyInvocable<void(absl::Status status, bool warm)> done) {
+  Discard();
   auto prepared = std::make_unique<WorkerSnapshot>();
   prepared->router = &snapshot->runtime->router();
   prepared->clusters = &clusters_;
@@ -75,9 +84,41 @@ void Worker::Prepare(std::shared_ptr<const ServingSnapshot> snapshot, uint32_t w
   }
   for (const auto& target : snapshot->access_logs) prepared->access_logs.push_back(target.get());
   prepared_set_ = snapshot->runtime->cluster_set();
+  const FilterSet* filters = snapshot->runtime->filters().get();
   prepared->hold = std::move(snapshot);
   prepared_ = std::move(prepared);
-  clusters_.Prepare(prepared_set_, warm_limit_ms, std::move(done));
+  on_prepared_ = std::move(done);
+  prepared_warm_ = true;
+  parts_waiting_ = 2;
+  // Filters may call upstreams while they get ready.
+  clusters_.Prepare(prepared_set_, warm_limit_ms, [this, number = preparation_](bool warm) {
+    PartPrepared(number, absl::OkStatus(), warm);
+  });
+  if (filters == nullptr) {
+    PartPrepared(preparation_, absl::OkStatus(), true);
+    return;
+  }
+  prepared_->filters =
+      std::make_unique<WorkerFilters>(&filter_worker_, filters->instances(), prepared_->version);
+  const WorkerSnapshot* before = host_.snapshot();
+  prepared_->filters->Prepare(before != nullptr ? before->filters.get() : nullptr,
+                              [this, number = preparation_](absl::Status status) {
+                                PartPrepared(number, std::move(status), true);
+                              });
+}
+
+void Worker::PartPrepared(uint64_t number, absl::Status status, bool warm) {
+  if (number != preparation_ || on_prepared_ == nullptr) return;
+  prepared_warm_ = prepared_warm_ && warm;
+  if (--parts_waiting_ > 0 && status.ok()) return;
+  std::exchange(on_prepared_, nullptr)(std::move(status), prepared_warm_);
+}
+
+void Worker::Discard() {
+  ++preparation_;
+  on_prepared_ = nullptr;
+  prepared_.reset();
+  prepared_set_.reset();
 }
 
 void Worker::Commit() {

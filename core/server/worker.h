@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "core/event/dispatcher.h"
+#include "core/filter/filter_worker.h"
 #include "core/net/connection.h"
 #include "core/net/dns.h"
 #include "core/net/listener.h"
@@ -30,7 +33,8 @@ namespace postern {
 /// told anything in between. Methods marked [worker] run on its own thread.
 class Worker final : private ServerSession::Owner {
  public:
-  Worker(size_t index, MetricsRegistry* metrics);
+  /// `filter_stats` outlives it.
+  Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats);
   ~Worker();
 
   size_t index() const { return index_; }
@@ -43,10 +47,13 @@ class Worker final : private ServerSession::Owner {
   /// Any thread.
   void Post(absl::AnyInvocable<void()> task) { dispatcher_.Post(std::move(task)); }
 
-  /// [worker] Gets ready for `snapshot`: clusters, names. `done` runs on this worker once all names
-  /// have been looked up, or after `warm_limit_ms`.
+  /// [worker] Gets ready for `snapshot`: clusters, names, states of filters. `done` runs on this
+  /// worker once all names have been looked up, or after `warm_limit_ms`, and all filters are
+  /// ready; or as soon as one of them says that it cannot be.
   void Prepare(std::shared_ptr<const ServingSnapshot> snapshot, uint32_t warm_limit_ms,
-               absl::AnyInvocable<void(bool warm)> done);
+               absl::AnyInvocable<void(absl::Status status, bool warm)> done);
+  /// [worker] What was prepared last will not be used.
+  void Discard();
   /// [worker] New exchanges use what was prepared last.
   void Commit();
 
@@ -69,6 +76,11 @@ class Worker final : private ServerSession::Owner {
   /// [worker]
   ClusterManager* clusters() { return &clusters_; }
 
+  /// What the worker's thread is doing, for a watchdog. Valid between Start() and StopAndJoin(),
+  /// once the worker has run anything.
+  const Breadcrumb* breadcrumb() const { return filter_worker_.crumb(); }
+  pthread_t thread() { return thread_.native_handle(); }
+
  private:
   struct Served {
     std::string key;
@@ -83,6 +95,7 @@ class Worker final : private ServerSession::Owner {
   void OnAccept(Served* served, int fd, const Address& peer);
   void OnSessionEnded(ServerSession* session) override;
   void CheckDrained();
+  void PartPrepared(uint64_t number, absl::Status status, bool warm);
   void PublishListener(Served* served);
   void PublishMetrics();
 
@@ -95,6 +108,7 @@ class Worker final : private ServerSession::Owner {
   DnsHostResolver cluster_resolver_;
   AccessLogWorker access_log_;
   ClusterManager clusters_;
+  FilterWorker filter_worker_;
   SessionEnv env_;
   GatewayHost host_;
   IntrusiveList<ServerSession> sessions_;
@@ -103,6 +117,10 @@ class Worker final : private ServerSession::Owner {
 
   std::unique_ptr<WorkerSnapshot> prepared_;
   std::shared_ptr<const ClusterSet> prepared_set_;
+  uint64_t preparation_ = 0;  // its number
+  int parts_waiting_ = 0;
+  bool prepared_warm_ = true;
+  absl::AnyInvocable<void(absl::Status, bool)> on_prepared_;
 
   bool draining_ = false;
   absl::AnyInvocable<void()> drained_;

@@ -65,7 +65,7 @@ void GatewayStream::Begin(ServerSession* session, ServerStream* stream) {
   context_ = arena_.New<RequestContext>();
   context_->request = request_;
   match_ = {};
-  request_done_ = head_sent_ = finished_ = false;
+  request_done_ = head_sent_ = finished_ = refused_ = false;
   unconsumed_ = owed_ = stalled_at_ = 0;
 }
 
@@ -151,42 +151,66 @@ void GatewayStream::OnHead(bool end) {
        .vpce_id = context_->vpce_id,
        .client_certificate_verified = session_->client_certificate() != nullptr},
       context_, &arena_);
-  if (match_.route == nullptr) {
-    Reply(match_.refusal, 0);
+  const ChainPlan* chain = nullptr;
+  ResponseType refusal = ResponseType::kNone;
+  if (match_.route != nullptr) {
+    chain = match_.route->chain;
+    if (settings.max_body_bytes != 0 && request_->content_length > settings.max_body_bytes) {
+      refusal = ResponseType::kRequestTooLarge;
+    }
+  } else {
+    if (match_.variant != nullptr) chain = match_.variant->unrouted_chain;
+    refusal = match_.refusal;
+  }
+  if (chain == nullptr && refusal != ResponseType::kNone) {
+    Reply(refusal, 0);
     return;
   }
-  if (settings.max_body_bytes != 0 && request_->content_length > settings.max_body_bytes) {
-    Reply(ResponseType::kRequestTooLarge, 0);
-    return;
-  }
-  StartIntegration(end);
+  StartExchange(end, chain, refusal);
 }
 
-void GatewayStream::StartIntegration(bool end) {
-  const ExchangeEnv env = {.arena = &arena_,
-                           .dispatcher = host_->env().dispatcher,
-                           .clusters = snapshot_->clusters,
-                           .request = request_,
-                           .context = context_,
-                           .sink = this,
-                           .client = {&session_->connection().peer(),
-                                      &session_->connection().local()}};
-  exchange_ = match_.route->integration->NewExchange(env);
-  if (!end) {
-    if (request_->expect_continue) stream_->SendInformational(100, nullptr);
-    body_timer_.Start(session_->settings().body_timeout_ms);
+void GatewayStream::StartExchange(bool end, const ChainPlan* chain, ResponseType refusal) {
+  const ExchangeEnv env = {
+      .arena = &arena_,
+      .dispatcher = host_->env().dispatcher,
+      .clusters = snapshot_->clusters,
+      .request = request_,
+      .context = context_,
+      .sink = this,
+      .client = {&session_->connection().peer(), &session_->connection().local()}};
+  if (chain != nullptr) {
+    filtered_ = FilteredExchange::New(
+        env,
+        {.chain = chain,
+         .filters = snapshot_->filters.get(),
+         .replies = &match_.replies(),
+         .integration = refusal == ResponseType::kNone ? match_.route->integration : nullptr,
+         .refusal = refusal},
+        this, host_->env().metrics);
+    exchange_ = filtered_;
+  } else {
+    exchange_ = match_.route->integration->NewExchange(env);
+    if (!end) OnRequestWanted();
   }
   exchange_->Start(end);
+}
+
+void GatewayStream::OnRequestWanted() {
+  if (stream_ == nullptr || request_done_) return;
+  if (std::exchange(request_->expect_continue, false)) stream_->SendInformational(100, nullptr);
+  if (!body_timer_.armed()) body_timer_.Start(session_->settings().body_timeout_ms);
 }
 
 void GatewayStream::OnBody(std::string_view data) {
   context_->request_bytes += data.size();
   const uint64_t limit = session_->settings().max_body_bytes;
   if (limit != 0 && context_->request_bytes > limit) {
-    if (head_sent_) {
+    if (refused_) {
+      stream_->Consume(data.size());
+    } else if (head_sent_) {
       Cut(ResetReason::kLimit);
     } else {
-      Reply(ResponseType::kRequestTooLarge, 0);
+      Refuse(ResponseType::kRequestTooLarge, 0);
     }
     return;
   }
@@ -297,7 +321,15 @@ void GatewayStream::BodyTimeout() {
     return;
   }
   context_->error_message = "Request Timeout";
-  Reply(ResponseType::kDefault4xx, 408);
+  Refuse(ResponseType::kDefault4xx, 408);
+}
+
+// The request is not taken further. Filters that have seen it hear of the answer.
+void GatewayStream::Refuse(ResponseType type, uint16_t status) {
+  if (refused_) return;
+  refused_ = true;
+  if (filtered_ != nullptr && filtered_->Refuse(type, status)) return;
+  Reply(type, status);
 }
 
 void GatewayStream::WriteTimeout() {
@@ -317,6 +349,8 @@ void GatewayStream::Finish() {
   finished_ = true;
   body_timer_.Cancel();
   write_timer_.Cancel();
+  // Filters may still set variables, which the log shows.
+  if (filtered_ != nullptr) filtered_->End();
   if (context_->start_ms != 0) {
     context_->response_latency_ms =
         static_cast<int64_t>(host_->env().dispatcher->NowMs() - context_->start_ms);
@@ -337,6 +371,7 @@ void GatewayStream::Finish() {
 }
 
 void GatewayStream::Recycle() {
+  filtered_ = nullptr;
   if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->~Exchange();
   if (snapshot_ != nullptr) host_->Release(std::exchange(snapshot_, nullptr));
   request_ = nullptr;

@@ -13,6 +13,7 @@
 #include "core/http/codec.h"
 #include "core/integration/integration.h"
 #include "core/route/router.h"
+#include "core/session/filtered_exchange.h"
 #include "core/session/server_session.h"
 #include "core/session/worker_snapshot.h"
 #include "lib/text/time_format.h"
@@ -22,12 +23,13 @@ namespace postern {
 class GatewayHost;
 
 /// One exchange of API traffic, from the request's head to its access-log line: routes it once,
-/// runs its integration, and carries the answer back. The filter chain of a route will stand
-/// between this and the integration, on the two interfaces they meet by (ResponseSink, Exchange).
+/// runs its integration, and carries the answer back. The filters of a route stand between this and
+/// the integration (FilteredExchange), on the two interfaces they meet by: ResponseSink, Exchange.
 /// Recycled by its host.
 class GatewayStream final : public ListNode<GatewayStream>,
                             public RequestReceiver,
-                            private ResponseSink {
+                            private ResponseSink,
+                            private FilteredExchange::Client {
  public:
   explicit GatewayStream(GatewayHost* host);
   ~GatewayStream();
@@ -55,12 +57,15 @@ class GatewayStream final : public ListNode<GatewayStream>,
   void OnResponseFailure(ResponseType type, uint16_t status) override;
   void OnResponseAborted() override;
   void OnRequestConsumed(size_t size) override;
+  // FilteredExchange::Client.
+  void OnRequestWanted() override;
 
   void FillContext();
   void FillForwarded();
   void Reply(ResponseType type, uint16_t status);
   void SendHead(ResponseHead* head, bool end);
-  void StartIntegration(bool end);
+  void StartExchange(bool end, const ChainPlan* chain, ResponseType refusal);
+  void Refuse(ResponseType type, uint16_t status);
   void BodyTimeout();
   void WriteTimeout();
   void Cut(ResetReason reason);
@@ -75,9 +80,11 @@ class GatewayStream final : public ListNode<GatewayStream>,
   RequestContext* context_ = nullptr;
   RouteMatch match_;
   Exchange* exchange_ = nullptr;
+  FilteredExchange* filtered_ = nullptr;  // is exchange_, where the route has filters
   bool request_done_ = false;
   bool head_sent_ = false;
   bool finished_ = false;
+  bool refused_ = false;
   size_t unconsumed_ = 0;  // request content the integration has not given back
   size_t owed_ = 0;        // response content the client has not taken
   size_t stalled_at_ = 0;
@@ -95,6 +102,8 @@ class GatewayHost final : public StreamHost, private EndOfIteration {
 
   /// From here on new exchanges use `snapshot`. Those under way keep theirs.
   void SetSnapshot(std::unique_ptr<WorkerSnapshot> snapshot);
+  /// The snapshot in force; null before the first.
+  const WorkerSnapshot* snapshot() const { return current_.get(); }
 
   /// Exchanges under way.
   size_t active() const { return active_; }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/filter/worker_filters.h"
 #include "core/observe/access_log.h"
 #include "core/observe/metrics.h"
 #include "core/route/router.h"
@@ -24,7 +25,9 @@ struct WorkerSnapshot {
   std::vector<RouteCells*> route_cells;
   std::vector<StageCells*> stage_cells;
   std::vector<const AccessLogTarget*> access_logs;  ///< by Stage::id; null: the stage does not log
-  size_t streams = 0;                               ///< exchanges that use it
+  /// States of its filters on this worker; null: it has none. Goes before `hold` does.
+  std::unique_ptr<WorkerFilters> filters;
+  size_t streams = 0;  ///< exchanges that use it
 };
 
 }  // namespace postern

@@ -61,6 +61,12 @@ bool QueryFlag(std::string_view query, std::string_view name) {
   return value.has_value() && *value != "0" && *value != "false";
 }
 
+AdminReply Large(std::unique_ptr<AdminBody> body) {
+  AdminReply reply;
+  reply.large = std::move(body);
+  return reply;
+}
+
 // Browsers name the page that a request comes from; probes, scrapers and curl do not.
 bool FromBrowserPage(const RequestHead& request) {
   if (request.headers.Find(HeaderId::kOrigin) != nullptr) return true;
@@ -125,8 +131,8 @@ AdminReply AdminService::Handle(const RequestHead& request, int64_t now_ms) {
   if (path == "/ready") return Ready(QueryFlag(request.query(), "startup"));
   if (path == "/startup") return Ready(true);
   if (path == "/metrics" && hooks_.metrics != nullptr) return Metrics(request, now_ms);
-  if (path == "/config" && hooks_.config) return {.body = hooks_.config()};
-  if (path == "/clusters" && hooks_.clusters) return {.body = hooks_.clusters()};
+  if (path == "/config" && hooks_.config) return Large(hooks_.config());
+  if (path == "/clusters" && hooks_.clusters) return Large(hooks_.clusters());
   if (path == "/drain" && hooks_.drain) return Drain();
   if (path == "/log") return get ? LogLevelShown() : LogLevelSet(request.query());
   if (path == "/quit" && hooks_.quit) return Quit();

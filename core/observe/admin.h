@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
 #include "core/http/message.h"
+#include "core/observe/admin_body.h"
 #include "core/observe/loop_watch.h"
 #include "core/observe/metrics.h"
 #include "core/observe/readiness.h"
@@ -18,6 +20,7 @@ struct AdminReply {
   std::string_view content_type = "application/json";  ///< static
   std::string_view allow = {};                         ///< with 405: value of Allow, static
   std::string body;
+  std::unique_ptr<AdminBody> large;  ///< in place of `body`, where not null
 };
 
 /// What the admin endpoint shows and does, supplied by whoever puts the process together.
@@ -28,9 +31,9 @@ struct AdminHooks {
   const Readiness* readiness = nullptr;
   const LoopWatch* loops = nullptr;
   /// JSON of what is active, without secrets: those are named, never shown.
-  absl::AnyInvocable<std::string()> config;
+  absl::AnyInvocable<std::unique_ptr<AdminBody>()> config;
   /// JSON of clusters and their endpoints.
-  absl::AnyInvocable<std::string()> clusters;
+  absl::AnyInvocable<std::unique_ptr<AdminBody>()> clusters;
   /// Begins a drain without ending the process. Called again for repeated requests.
   absl::AnyInvocable<void()> drain;
   /// Drains and then ends the process with code 0, as SIGTERM does.

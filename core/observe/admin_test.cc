@@ -5,6 +5,7 @@
 #include <rapidjson/document.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,6 +19,20 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// A byte at a time.
+class Pieces final : public AdminBody {
+ public:
+  explicit Pieces(std::string text) : text_(std::move(text)) {}
+  bool Next(std::string* out) override {
+    out->push_back(text_[at_++]);
+    return at_ < text_.size();
+  }
+
+ private:
+  const std::string text_;
+  size_t at_ = 0;
+};
+
 class AdminTest : public ::testing::Test {
  protected:
   AdminTest() : registry_({.workers = 1, .version = "1.0"}), level_(GetLogLevel()) {}
@@ -27,8 +42,8 @@ class AdminTest : public ::testing::Test {
     AdminHooks hooks;
     hooks.metrics = &registry_;
     hooks.readiness = &readiness_;
-    hooks.config = [] { return std::string("{\"active\":1}"); };
-    hooks.clusters = [] { return std::string("[]"); };
+    hooks.config = [] { return std::make_unique<Pieces>("{\"active\":1}"); };
+    hooks.clusters = [] { return std::make_unique<Pieces>("[]"); };
     hooks.drain = [this] { ++drains_; };
     hooks.quit = [this] { ++quits_; };
     return hooks;
@@ -42,7 +57,10 @@ class AdminTest : public ::testing::Test {
     head.method_text = method;
     head.target = target;
     for (const auto& [name, value] : fields) head.headers.Add(name, value);
-    return service->Handle(head, 0);
+    AdminReply reply = service->Handle(head, 0);
+    while (reply.large != nullptr && reply.large->Next(&reply.body)) {
+    }
+    return reply;
   }
   AdminReply Ask(std::string_view method, std::string_view target) {
     AdminService service(Hooks());

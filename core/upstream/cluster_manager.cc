@@ -161,10 +161,11 @@ void ClusterManager::Drain() {
   for (const auto& cluster : clusters_) cluster->Drain();
 }
 
-std::vector<ClusterStatus> ClusterManager::Status() const {
+std::vector<ClusterStatus> ClusterManager::Status(size_t first, size_t count) const {
   std::vector<ClusterStatus> status;
-  status.reserve(clusters_.size());
-  for (const auto& cluster : clusters_) status.push_back(cluster->Status());
+  first = std::min(first, clusters_.size());
+  count = std::min(count, clusters_.size() - first);
+  for (size_t i = first; i < first + count; ++i) status.push_back(clusters_[i]->Status());
   return status;
 }
 

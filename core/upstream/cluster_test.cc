@@ -417,7 +417,7 @@ TEST_F(ClusterTest, StatusAndTotals) {
   config.endpoints = {server.endpoint(7)};
   Cluster* cluster = f.Single(config);
   EXPECT_EQ(Get(cluster), UpstreamFailure::kNone);
-  const std::vector<ClusterStatus> status = f.manager.Status();
+  const std::vector<ClusterStatus> status = f.manager.Status(0, SIZE_MAX);
   ASSERT_EQ(status.size(), 1u);
   EXPECT_EQ(status[0].name, "c");
   ASSERT_EQ(status[0].endpoints.size(), 1u);

@@ -46,6 +46,27 @@ class AdminTest(harness.TestCase):
         self.assertEqual({e["address"] for e in endpoints}, {upstream.address})
         self.assertEqual(sum(e["attempts"] for e in endpoints), 1)
 
+    def test_config_and_clusters_of_many_routes_come_in_pieces(self):
+        paths = {}
+        for i in range(1500):
+            paths["/r%d" % i] = {"get": {"x-amazon-apigateway-integration": {
+                "type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:%d/" % (i + 1)}}}
+        gateway = self.start_postern(self.write("many.json", {
+            "openapi": "3.0.1", "info": {"title": "many", "version": "1"}, "paths": paths}))
+        response = gateway.admin("/config")
+        self.assertIsNone(response.value("content-length"))
+        config = json.loads(response.body)
+        routes = config["apis"][0]["stages"][0]["deployment"]["routes"]
+        self.assertEqual(len(routes), 1500)
+        self.assertIn("GET /r7 HTTP_PROXY", routes)
+        self.assertEqual(len(config["clusters"]), 1500)
+        for worker in json.loads(gateway.admin("/clusters").body)["workers"]:
+            self.assertTrue(worker["answered"])
+            self.assertEqual(len({c["name"] for c in worker["clusters"]}), 1500)
+        with gateway.connect("admin") as client:
+            self.assertEqual(client.request("HEAD", "/config").status, 200)
+            self.assertEqual(client.request("GET", "/live").status, 200)
+
     def test_drain_without_ending(self):
         gateway = self.start_proxy(self.start_upstream())
         self.assertEqual(gateway.admin("/drain", "POST").status // 100, 2)

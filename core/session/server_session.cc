@@ -243,6 +243,7 @@ void ServerSession::Drain() {
 // like a request on an idle connection.
 void ServerSession::BeginDrain() {
   draining_ = true;
+  draining_since_ = env_->dispatcher->NowMs();
   if (codec_ != nullptr) codec_->Drain();
   since_ = env_->dispatcher->NowMs();
   timer_.Start(settings_->drain_idle_ms);
@@ -289,6 +290,11 @@ void ServerSession::OnTimer() {
   }
   if (connection_->closing()) return;
   if (codec_ != nullptr && codec_->active_streams() > 0) {
+    if (draining_ && connection_->ending() &&
+        now - draining_since_ >= settings_->drain_half_closed_ms) {
+      expire("drain", true);
+      return;
+    }
     if (draining_) codec_->Drain();  // the second step, where nobody else takes it
     timer_.Start(draining_ ? settings_->drain_idle_ms : settings_->idle_timeout_ms);
     return;

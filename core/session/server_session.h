@@ -36,6 +36,9 @@ struct ServerSessionSettings {
   /// An idle HTTP/1 connection is closed this long after a drain began: a request that its client
   /// has already sent is still answered.
   uint32_t drain_idle_ms = 500;
+  /// While draining: how long the exchanges of a client that has ended its own direction may still
+  /// take. Most such clients are gone, which only writing would show.
+  uint32_t drain_half_closed_ms = 3000;
   uint64_t max_requests = 0;           ///< on one connection; 0: no limit
   uint32_t max_connection_age_ms = 0;  ///< after which it is drained; 0: no limit
   bool private_endpoint = false;
@@ -149,6 +152,7 @@ class ServerSession final : public Deferred,
   bool proxy_pending_;
   bool head_waiting_ = false;
   bool draining_ = false;
+  uint64_t draining_since_ = 0;
   bool ended_ = false;
   bool is_http2_ = false;
   std::string vpce_id_;  // of the PROXY protocol header

@@ -54,6 +54,29 @@ class GracefulStopTest(harness.TestCase):
             self.assertTrue(busy.at_end())
         self.assertEqual(gateway.wait(), 0)
 
+    def test_clients_that_have_left_hold_nothing_up(self):
+        """A client that closed its connection while its answer was awaited, or came in pieces."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        def slow(connection, request):
+            del request
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + http1.chunk(b"a"))
+            gate.wait()
+            return False
+
+        upstream = self.start_upstream(lambda request: (
+            http1.silent if request.target == "/silent" else slow))
+        gateway = self.start_proxy(upstream)
+        for target in ("/silent", "/slow"):
+            with gateway.connect() as client:
+                client.send(http1.encode_request(target=target))
+                upstream.wait_for_requests(1 if target == "/silent" else 2)
+        gateway.signal(signal.SIGTERM)
+        began = time.monotonic()
+        self.assertEqual(gateway.wait(), 0)
+        self.assertLess(time.monotonic() - began, 8)
+
     def test_a_connection_that_was_just_made_is_served(self):
         gateway = self.start_proxy(self.start_upstream())
         with gateway.connect() as client:

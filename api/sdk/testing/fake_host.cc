@@ -1418,9 +1418,11 @@ bool FakeHost::Configure(std::string_view json, const std::vector<Scope>& scopes
       in.scope = Borrow(scope.scope);
       in.bytes = Borrow(scope.json);
       in.parent = snapshot->configs.empty() ? nullptr : snapshot->configs.front().second;
-      postern_config_ctx ctx{this, generation_, scope.scope.empty() ? "" : scope.scope + ": ",
-                             true};
-      const postern_status status = filter_.config_create(module_, &ctx, &in, &config);
+      config_contexts_.push_back(std::make_unique<postern_config_ctx>(postern_config_ctx{
+          this, generation_, scope.scope.empty() ? "" : scope.scope + ": ", true}));
+      postern_config_ctx* ctx = config_contexts_.back().get();
+      const postern_status status = filter_.config_create(module_, ctx, &in, &config);
+      ctx->open = false;
       if (status != POSTERN_OK) {
         accepted = false;
         if (errors_.empty()) errors_.push_back(": config_create failed");

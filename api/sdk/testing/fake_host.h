@@ -358,6 +358,7 @@ class FakeHost {
 
   std::vector<std::unique_ptr<FakeStream>> streams_;
   std::vector<std::unique_ptr<postern_ctx>> contexts_;
+  std::vector<std::unique_ptr<postern_config_ctx>> config_contexts_;
   bool in_hook_ = false;
   uint64_t now_ms_ = 1000000;
   uint64_t last_id_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/common/strings.h"
+#include "control/import/cloudformation.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 
@@ -370,12 +371,10 @@ std::string ImportContext::ReplaceAwsVariables(std::string_view text) const {
   return out;
 }
 
-bool ImportContext::IsUnresolvedFunction(Node node) {
-  if (!node.tag().empty()) return node.tag() != "!Sub";
-  if (!node.is_object() || node.size() != 1) return false;
-  const Node argument = *node.children().begin();
-  if (argument.key() == "Fn::Sub") return !argument.is_string();
-  return argument.key() == "Ref" || argument.key().starts_with("Fn::");
+std::optional<std::string> ImportContext::TextWithPlaceholders(Node node, std::string_view kind) {
+  if (const std::optional<std::string> text = CloudFormationText(node))
+    return ReplaceAwsVariables(*text);
+  return Text(node, kind);
 }
 
 std::optional<std::string> ImportContext::Text(Node node, std::string_view kind) {

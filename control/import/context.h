@@ -84,13 +84,11 @@ class ImportContext {
 
   // Values. Each reports a Problem and returns nothing if the node is of another kind.
 
-  /// Whether `node` is a CloudFormation function whose value is not known here (`!Ref x`,
-  /// `{"Fn::GetAtt": …}`), for places where the API can be served without it. `!Sub` is not.
-  static bool IsUnresolvedFunction(Node node);
-
   /// A text; numbers and booleans count as their text. `${AWS::Region}` and the like are replaced,
   /// and a CloudFormation `Fn::Sub` is taken for its text.
   std::optional<std::string> Text(Node node, std::string_view kind);
+  /// The same, with CloudFormation's functions as CloudFormationText() has them.
+  std::optional<std::string> TextWithPlaceholders(Node node, std::string_view kind);
   std::optional<bool> Bool(Node node, std::string_view kind);
   std::optional<int64_t> Integer(Node node, std::string_view kind);
   bool IsObject(Node node, std::string_view kind);

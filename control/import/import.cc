@@ -1,4 +1,5 @@
 #include "control/import/import.h"
+#include "control/import/cloudformation.h"
 
 #include <algorithm>
 #include <charconv>
@@ -220,7 +221,7 @@ class Importer {
       for (const Node value : info.children()) {
         const std::string_view name = value.key();
         if ((name == "title" || name == "version" || name == "description") &&
-            ImportContext::IsUnresolvedFunction(value)) {
+            IsUnresolvedFunction(value)) {
           context_.Approximated(value, name,
                                 "CloudFormation would fill this in; the API is served without it.");
         } else if (name == "title") {

@@ -246,6 +246,27 @@ TEST(ImportDocument, CloudFormationFunctionsStandWhereTheApiNeedsNoValue) {
   }
 }
 
+TEST(ImportDocument, CloudFormationFunctionsMakeUpUris) {
+  for (const std::string_view uri :
+       {"{'Fn::Join': ['', ['arn:', {Ref: 'AWS::Partition'}, ':apigateway:', {Ref: 'AWS::Region'}, "
+        "':lambda:path/2015-03-31/functions/', {'Fn::GetAtt': [Hello, Arn]}, '/invocations']]}",
+        "!Join ['', ['arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/', "
+        "!GetAtt Hello.Arn, '/invocations']]",
+        "!Sub ['arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/${F}/invocations', "
+        "{F: !GetAtt Hello.Arn}]"}) {
+    const ImportResult result = Import(
+        Definition(Concat("  /f:\n    get:\n      x-amazon-apigateway-integration:\n        type: "
+                          "aws_proxy\n        httpMethod: POST\n        uri: ",
+                          uri, "\n")));
+    EXPECT_TRUE(result.ok()) << uri;
+    EXPECT_THAT(Listed(result), Contains(HasSubstr("the name of the function, Hello"))) << uri;
+  }
+  EXPECT_FALSE(
+      Import(Definition("  /f:\n    get:\n      x-amazon-apigateway-integration:\n        "
+                        "type: http_proxy\n        httpMethod: GET\n        uri: !Ref U\n"))
+          .ok());
+}
+
 TEST(ImportDocument, OneServerMayStandAlone) {
   const ImportResult result =
       Import("openapi: 3.0.1\ninfo: {title: x}\nservers: {url: 'https://x.example/'}\npaths: {}");
@@ -633,8 +654,9 @@ TEST(ImportIntegration, DefinitionErrors) {
            Case{"{type: mock, requestTemplates: {application/json: 5}}", "A template is a string"},
            Case{"{type: mock, requestTemplates: []}", "An object is expected"},
            Case{"{type: http_proxy, httpMethod: GET, uri: {Ref: X}}",
-                "CloudFormation function Ref"},
-           Case{"{type: http_proxy, httpMethod: GET, uri: !GetAtt X.Url}", "The tag !GetAtt"},
+                "nothing here replaces ${X};"},
+           Case{"{type: http_proxy, httpMethod: GET, uri: !GetAtt X.Url}",
+                "nothing here replaces ${X.Url};"},
            Case{"5", "An object is expected here"},
            Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
                 "{integration.request.header.x: \"'a'\", integration.request.header.X: \"'b'\"}}",

@@ -1,4 +1,5 @@
 #include "control/import/integration.h"
+#include "control/import/cloudformation.h"
 
 #include <algorithm>
 #include <optional>
@@ -196,7 +197,7 @@ class IntegrationImporter {
         }
       }
     }
-    if (credentials_ && !ImportContext::IsUnresolvedFunction(credentials_)) {
+    if (credentials_ && !IsUnresolvedFunction(credentials_)) {
       integration_.set_credentials_arn(context_.Text(credentials_, "credentials").value_or(""));
     }
     ReadPassthrough();
@@ -355,7 +356,7 @@ class IntegrationImporter {
                        "Invalid HTTP endpoint specified for URI: it needs a uri");
       return;
     }
-    const std::optional<std::string> text = context_.Text(uri_, "uri");
+    const std::optional<std::string> text = context_.TextWithPlaceholders(uri_, "uri");
     if (!text) return;
     v1::HttpTarget& target = *integration_.mutable_http();
 
@@ -377,16 +378,21 @@ class IntegrationImporter {
       return;
     }
     const absl::StatusOr<HttpUriTemplate> uri = ParseHttpUriTemplate(*text);
-    if (!uri.ok()) {
-      context_.Problem(uri_, "uri", Message(uri.status()));
-      return;
+    // What stands where a scheme should is best told first.
+    std::string_view foreign;
+    if (uri.ok() || text->starts_with("${")) {
+      foreign = ForeignPlaceholder(uri.ok() ? uri->origin : *text);
     }
-    if (const std::string_view foreign = ForeignPlaceholder(uri->origin); !foreign.empty()) {
+    if (!foreign.empty()) {
       context_.Problem(
           uri_, "uri",
           Concat("Invalid HTTP endpoint specified for URI: nothing here replaces ", foreign,
                  "; write the host, or ${stageVariables.NAME} and --var "
                  "NAME=HOST"));
+      return;
+    }
+    if (!uri.ok()) {
+      context_.Problem(uri_, "uri", Message(uri.status()));
       return;
     }
     context_.Applied(uri_, "uri");
@@ -504,7 +510,7 @@ class IntegrationImporter {
                        "Invalid ARN specified in the request: it needs a uri");
       return;
     }
-    const std::optional<std::string> text = context_.Text(uri_, "uri");
+    const std::optional<std::string> text = context_.TextWithPlaceholders(uri_, "uri");
     if (!text) return;
     const ResolvedPlaceholders resolved = ResolvePlaceholders(*text);
     const absl::StatusOr<FunctionUri> function = ParseFunctionUri(resolved.text);
@@ -562,7 +568,7 @@ class IntegrationImporter {
   void ImportAws() {
     const absl::StatusOr<IntegrationArn> arn = [this]() -> absl::StatusOr<IntegrationArn> {
       if (!uri_) return absl::InvalidArgumentError("Invalid ARN specified in the request");
-      const std::optional<std::string> text = context_.Text(uri_, "uri");
+      const std::optional<std::string> text = context_.TextWithPlaceholders(uri_, "uri");
       if (!text) return absl::CancelledError();
       return ParseIntegrationArn(ResolvePlaceholders(*text).text);
     }();
@@ -585,7 +591,8 @@ class IntegrationImporter {
     }
     Unused({connection_type_, connection_id_, tls_config_, subtype_}, "an AWS service");
     if (http_method_) ImportHttpMethod();
-    const ResolvedPlaceholders resolved = ResolvePlaceholders(*context_.Text(uri_, "uri"));
+    const ResolvedPlaceholders resolved =
+        ResolvePlaceholders(*context_.TextWithPlaceholders(uri_, "uri"));
     const absl::StatusOr<FunctionUri> function = ParseFunctionUri(resolved.text);
     if (function.ok()) {
       SetFunction(*function, resolved);

@@ -137,7 +137,7 @@ void SecurityImporter::ReadAuthorizer(Node scheme, Node extension, Scheme& resul
     if (member == "type") {
       type = AsciiToLower(context_.Text(value, "authorizer").value_or(""));
     } else if (member == "authorizerUri") {
-      const std::optional<std::string> uri = context_.Text(value, "authorizer");
+      const std::optional<std::string> uri = context_.TextWithPlaceholders(value, "authorizer");
       if (!uri) continue;
       const absl::StatusOr<FunctionUri> function = ParseFunctionUri(ResolvePlaceholders(*uri).text);
       if (function.ok()) {

@@ -40,4 +40,28 @@ void FilterModule::Initialize(const postern_filter* hooks, void* module) {
   add(hooks_.stream_destroy, kHookStreamDestroy);
 }
 
+std::vector<std::string_view> FilterModule::HookNames() const {
+  std::vector<std::string_view> out;
+  const auto add = [&out](auto hook, std::string_view name) {
+    if (hook != nullptr) out.push_back(name);
+  };
+  add(hooks_.module_destroy, "module_destroy");
+  add(hooks_.config_create, "config_create");
+  add(hooks_.config_destroy, "config_destroy");
+  add(hooks_.worker_create, "worker_create");
+  add(hooks_.worker_destroy, "worker_destroy");
+  add(hooks_.worker_event, "worker_event");
+  add(hooks_.stream_create, "stream_create");
+  add(hooks_.request_headers, "request_headers");
+  add(hooks_.request_body, "request_body");
+  add(hooks_.request_trailers, "request_trailers");
+  add(hooks_.response_headers, "response_headers");
+  add(hooks_.response_body, "response_body");
+  add(hooks_.response_trailers, "response_trailers");
+  add(hooks_.stream_event, "stream_event");
+  add(hooks_.stream_end, "stream_end");
+  add(hooks_.stream_destroy, "stream_destroy");
+  return out;
+}
+
 }  // namespace postern

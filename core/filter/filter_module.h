@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/abi/abi.h"
 
@@ -65,6 +66,8 @@ class FilterModule {
   const postern_filter& hooks() const { return hooks_; }
   /// FilterHook bits of the hooks that are there.
   uint32_t hook_mask() const { return hook_mask_; }
+  /// Names of all hooks that are there, in the order of the table.
+  std::vector<std::string_view> HookNames() const;
   /// What postern_module_init() made; for config_create and module_destroy.
   void* module() const { return module_; }
 

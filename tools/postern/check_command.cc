@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "core/base/log.h"
 #include "core/config/runtime_snapshot.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/json_writer.h"
@@ -11,6 +12,7 @@
 #include "tools/postern/exit_codes.h"
 #include "tools/postern/flags.h"
 #include "tools/postern/listener_options.h"
+#include "tools/postern/module_options.h"
 
 namespace postern {
 namespace {
@@ -41,9 +43,11 @@ std::string ToJson(const Definitions& definitions) {
 int CheckCommand(const std::vector<std::string>& args) {
   FlagSet flags("postern check FILE... [options]");
   DefinitionOptions options;
+  ModuleOptions modules;
   bool json = false;
   bool help = false;
   options.Bind(&flags);
+  modules.Bind(&flags);
   flags.Switch("json", "Write the report as JSON.", &json);
   flags.Switch("help", "Show this.", &help);
   if (absl::Status status = flags.Parse(args, &options.files); !status.ok()) {
@@ -59,11 +63,21 @@ int CheckCommand(const std::vector<std::string>& args) {
                  flags.usage().c_str());
     return kExitUsage;
   }
+  absl::StatusOr<ModuleLoader::Options> loader_options = modules.ToLoaderOptions();
+  if (!loader_options.ok()) {
+    std::fprintf(stderr, "postern check: %s\n",
+                 std::string(loader_options.status().message()).c_str());
+    return kExitUsage;
+  }
+  ModuleLoader loader(*std::move(loader_options));
   auto listeners = ListenerOptions().ToListeners();
   Definitions definitions = LoadDefinitions(options, *listeners, 1);
   if (definitions.ok()) {
-    // What a gateway would refuse to load is refused here.
-    const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(definitions.snapshot, {});
+    // What a gateway would refuse to load is refused here, by filter modules too.
+    SetLogLevel(LogLevel::kWarn);
+    RuntimeSnapshot::Options build;
+    build.modules = &loader;
+    const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(definitions.snapshot, build);
     for (const SnapshotProblem& problem : built.problems) {
       definitions.problems.push_back(problem.ToString());
     }

@@ -56,7 +56,7 @@ void DefinitionOptions::Bind(FlagSet* flags) {
   flags->Strings(
       "allow-unenforced", "GUARD[,GUARD...]",
       "Serve although this guard of the definition cannot be enforced: authorizer, iam, "
-      "security, api-key, policy, validator, filters, mutual-tls, tls-policy, "
+      "security, api-key, policy, validator, mutual-tls, tls-policy, "
       "private-endpoint, extension, the name of a scheme or extension, a JSON pointer, or "
       "all. May be repeated.",
       &allow_unenforced);
@@ -155,7 +155,8 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
     const bool usable = result.ok();
     out.reports.push_back(std::move(result.report));
     if (usable) {
-      inputs.push_back({std::move(result.api), std::move(result.deployment), std::nullopt});
+      inputs.push_back({std::move(result.api), std::move(result.deployment), std::nullopt,
+                        std::move(result.modules)});
     }
   }
   if (!out.ok()) return out;

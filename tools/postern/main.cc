@@ -6,6 +6,7 @@
 
 #include "tools/postern/check_command.h"
 #include "tools/postern/exit_codes.h"
+#include "tools/postern/module_command.h"
 #include "tools/postern/run_command.h"
 #include "tools/postern/version.h"
 
@@ -18,6 +19,7 @@ constexpr char kHelp[] =
     "\n"
     "  run FILE...     serve OpenAPI definitions, and serve them anew when they change\n"
     "  check FILE...   say what would be applied, approximated, ignored and refused\n"
+    "  module FILE...  say what filter modules are and whether they would be loaded\n"
     "  version         print the version\n"
     "\n"
     "postern COMMAND --help tells the options of one.\n";
@@ -30,6 +32,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (command == "run") return postern::RunCommand(rest);
   if (command == "check") return postern::CheckCommand(rest);
+  if (command == "module") return postern::ModuleCommand(rest);
   if (command == "version" || command == "--version") {
     std::printf("postern %s\n", std::string(postern::kVersion).c_str());
     return postern::kExitOk;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "tools/postern/exit_codes.h"
 #include "tools/postern/flags.h"
 #include "tools/postern/listener_options.h"
+#include "tools/postern/module_options.h"
 #include "tools/postern/version.h"
 
 namespace postern {
@@ -23,6 +25,7 @@ namespace {
 struct RunOptions {
   DefinitionOptions definitions;
   ListenerOptions listeners;
+  ModuleOptions modules;
   std::string admin = "127.0.0.1:9901";
   std::string log_level = "info";
   std::string log_format = "auto";
@@ -34,6 +37,7 @@ struct RunOptions {
   void Bind(FlagSet* flags) {
     definitions.Bind(flags);
     listeners.Bind(flags);
+    modules.Bind(flags);
     flags->String(
         "admin", "ADDR:PORT",
         "The admin endpoint: probes, metrics, what is active. Default 127.0.0.1:9901; none turns "
@@ -76,8 +80,12 @@ absl::Status SetUpLog(const RunOptions& options) {
 class DefinitionRunner {
  public:
   DefinitionRunner(const RunOptions& options, std::vector<snapshot::v1::Listener> listeners,
-                   Server* server)
-      : options_(options), listeners_(std::move(listeners)), server_(server) {}
+                   ModuleLoader* modules, Server* server)
+      : options_(options),
+        listeners_(std::move(listeners)),
+        modules_(modules),
+        server_(server),
+        module_metrics_(server->metrics()->Register(modules)) {}
 
   // Reads, compiles and activates; `first` problems end the process.
   void Load(bool first) {
@@ -92,6 +100,7 @@ class DefinitionRunner {
       }
       if (built.snapshot != nullptr) {
         if (first) PrintReports(definitions);
+        WatchModules(*built.snapshot);
         server_->Activate(built.snapshot, [this, first](absl::Status status) {
           if (status.ok() || absl::IsAborted(status)) return;
           Log(LogLevel::kError, "snapshot_refused", {{"reason", std::string(status.message())}});
@@ -118,17 +127,42 @@ class DefinitionRunner {
           Load(/*first=*/false);
         });
   }
-  void Unwatch() { watcher_.reset(); }
+  void Unwatch() {
+    watcher_.reset();
+    module_watcher_.reset();
+  }
 
   int exit_code() const { return exit_code_; }
 
  private:
+  // The files of the modules that `snapshot` uses.
+  void WatchModules(const RuntimeSnapshot& snapshot) {
+    std::vector<std::string> files;
+    if (snapshot.filters() != nullptr) {
+      for (const auto& instance : snapshot.filters()->instances()) {
+        if (!instance->module->file().empty()) files.emplace_back(instance->module->file());
+      }
+    }
+    std::sort(files.begin(), files.end());
+    files.erase(std::unique(files.begin(), files.end()), files.end());
+    if (files == module_files_) return;
+    module_files_ = files;
+    module_watcher_.reset();
+    if (files.empty()) return;
+    module_watcher_ = std::make_unique<FileWatcher>(
+        server_->dispatcher(), std::move(files), [this](const std::vector<std::string>&) {
+          Log(LogLevel::kInfo, "reload", {{"cause", "a filter module has changed"}});
+          Load(/*first=*/false);
+        });
+  }
+
   RuntimeSnapshot::Built Build(const snapshot::v1::Snapshot& snapshot) {
     const auto& active = server_->active();
     return RuntimeSnapshot::Build(snapshot,
                                   {.workers = server_->worker_count(),
                                    .previous = active != nullptr ? active->runtime.get() : nullptr,
-                                   .credentials = nullptr});
+                                   .credentials = nullptr,
+                                   .modules = modules_});
   }
 
   void Fail(int code) {
@@ -138,8 +172,12 @@ class DefinitionRunner {
 
   const RunOptions& options_;
   const std::vector<snapshot::v1::Listener> listeners_;
+  ModuleLoader* const modules_;
   Server* const server_;
+  const MetricsRegistry::Registration module_metrics_;
   std::unique_ptr<FileWatcher> watcher_;
+  std::unique_ptr<FileWatcher> module_watcher_;
+  std::vector<std::string> module_files_;
   uint64_t version_ = 0;
   int exit_code_ = kExitOk;
 };
@@ -168,6 +206,10 @@ int RunCommand(const std::vector<std::string>& args) {
   absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
   if (!listeners.ok()) return Usage(flags, listeners.status().message());
 
+  absl::StatusOr<ModuleLoader::Options> loader_options = options.modules.ToLoaderOptions();
+  if (!loader_options.ok()) return Usage(flags, loader_options.status().message());
+  // Outlives the workers, whose last words may be to filters.
+  ModuleLoader modules(*std::move(loader_options));
   Server server({.workers = options.workers,
                  .admin = options.admin == "none" ? std::string() : options.admin,
                  .version = std::string(kVersion),
@@ -177,7 +219,10 @@ int RunCommand(const std::vector<std::string>& args) {
     std::fprintf(stderr, "postern run: %s\n", std::string(status.message()).c_str());
     return kExitFailed;
   }
-  DefinitionRunner runner(options, *std::move(listeners), &server);
+  modules.retired()->SetWake([dispatcher = server.dispatcher(), retired = modules.retired()] {
+    dispatcher->Post([retired] { retired->Destroy(); });
+  });
+  DefinitionRunner runner(options, *std::move(listeners), &modules, &server);
   server.set_on_reload([&runner] { runner.Load(/*first=*/false); });
   runner.Load(/*first=*/true);
   runner.Watch();

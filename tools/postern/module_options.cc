@@ -1,0 +1,53 @@
+#include "tools/postern/module_options.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "core/filter/filter_host.h"
+#include "tools/postern/paths.h"
+
+namespace postern {
+
+void ModuleOptions::Bind(FlagSet* flags) {
+  flags->Strings("modules", "DIR",
+                 "Folder with filter modules (*.so). It and its files must be writable by their "
+                 "owner alone, root or this user. May be repeated; the folder \"modules\" beside "
+                 "the program is searched last.",
+                 &folders);
+  flags->Number("max-modules", "N",
+                "Most module files that are loaded until a restart, since none is ever unloaded. "
+                "Default 64.",
+                1, 10'000, &max_modules);
+}
+
+absl::StatusOr<ModuleLoader::Options> ModuleOptions::ToLoaderOptions() const {
+  ModuleLoader::Options options;
+  options.host = FilterHost();
+  options.allow_unpinned = true;
+  options.max_mapped = max_modules;
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error)) {
+      return absl::InvalidArgumentError(absl::StrCat("--modules ", folder, ": is no folder"));
+    }
+    options.folders.push_back(AbsolutePath(folder));
+  }
+  for (std::string& folder : InstalledModuleFolders()) options.folders.push_back(std::move(folder));
+  return options;
+}
+
+std::vector<std::string> InstalledModuleFolders() {
+  std::vector<std::string> out;
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return out;
+  const std::filesystem::path folder = program.parent_path();
+  for (const std::filesystem::path& candidate :
+       {folder / "modules", folder.parent_path() / "lib" / "postern" / "modules"}) {
+    if (std::filesystem::is_directory(candidate, error)) out.push_back(candidate.string());
+  }
+  return out;
+}
+
+}  // namespace postern

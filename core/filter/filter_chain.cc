@@ -333,6 +333,7 @@ void FilterChain::Pump(int d) {
     return;
   }
   pumping_[d] = true;
+  worker_->ForgetStamp();
   bool progress;
   do {
     again_[d] = gated_[d] = progress = false;

@@ -24,7 +24,7 @@ class WorkerFilters;
 
 /// Bounds of what filters may hold and take, the same for all workers of a process.
 struct FilterLimits {
-  uint32_t slow_hook_ms = 20;      ///< a call that takes longer is logged
+  uint32_t slow_hook_ms = 50;      ///< a call that takes longer is logged
   uint32_t ready_limit_ms = 5000;  ///< longest wait for a worker_create that is pending
   uint64_t max_buffered_body = 10 * 1024 * 1024;  ///< of BUFFER (rest-api.md §10.5)
   uint64_t max_held_body = 16 * 1024 * 1024;      ///< of one message at one filter

@@ -41,6 +41,17 @@
 #include "api/sdk/json.h"
 #include "api/sdk/stream.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define POSTERN_SDK_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POSTERN_SDK_ASAN 1
+#endif
+#endif
+#ifndef POSTERN_SDK_ASAN
+#define POSTERN_SDK_ASAN 0
+#endif
+
 namespace postern::internal {
 
 struct NoConfig {};
@@ -165,12 +176,8 @@ class SlotPool {
   struct Free {
     Free* next;
   };
-// With an address sanitizer each stream's memory is its own, so that it sees use after free.
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr size_t kKeep = 0;
-#else
-  static constexpr size_t kKeep = 256;
-#endif
+  // With an address sanitizer each stream's memory is its own, so that it sees use after free.
+  static constexpr size_t kKeep = POSTERN_SDK_ASAN ? 0 : 256;
 
   size_t size_;
   size_t count_ = 0;

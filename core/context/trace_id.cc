@@ -10,18 +10,12 @@ namespace {
 constexpr size_t kRootSize = 1 + 1 + 8 + 1 + 24;  // 1-{hex8}-{hex24}
 constexpr size_t kParentSize = 16;
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// Calls `visit(pair, key, value)` for each pair of the header.
 template <typename Visit>
 void ForEachPair(std::string_view value, Visit visit) {
   while (!value.empty()) {
     const size_t end = value.find(';');
-    const std::string_view pair = Trim(value.substr(0, end));
+    const std::string_view pair = TrimOws(value.substr(0, end));
     value = end == value.npos ? std::string_view{} : value.substr(end + 1);
     const size_t equals = pair.find('=');
     if (equals == pair.npos) continue;

@@ -5,6 +5,7 @@
 #include "core/context/arena_sink.h"
 #include "core/http/header_id.h"
 #include "lib/crypto/digest.h"
+#include "lib/text/ascii.h"
 #include "lib/text/base64.h"
 
 namespace postern {
@@ -21,18 +22,12 @@ std::string_view HashOf(std::string_view value, Arena* arena) {
   return {out, kHashSize};
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 }  // namespace
 
 std::string_view IncompleteSignatureMessage(const RequestHead& head, Arena* arena) {
   const HeaderField* field = head.headers.Find(HeaderId::kAuthorization);
   if (field == nullptr) return {};
-  const std::string_view value = Trim(field->value);
+  const std::string_view value = TrimOws(field->value);
   if (value.empty()) return "Authorization header cannot be empty";
   const size_t space = value.find(' ');
   const std::string_view scheme = value.substr(0, space);
@@ -47,7 +42,7 @@ std::string_view IncompleteSignatureMessage(const RequestHead& head, Arena* aren
   std::string_view rest = space == value.npos ? std::string_view{} : value.substr(space + 1);
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
-    const std::string_view element = Trim(rest.substr(0, comma));
+    const std::string_view element = TrimOws(rest.substr(0, comma));
     rest = comma == rest.npos ? std::string_view{} : rest.substr(comma + 1);
     if (element.empty()) continue;
     const size_t equals = element.find('=');

@@ -294,19 +294,19 @@ void Http1ClientCodec::OnSinkWritable() {
 void Http1ClientCodec::SendHead(const RequestHead& head, bool end) {
   method_ = head.method;
   upgrade_asked_ = !head.upgrade.empty();
-  request_left_ = 0;
+  Framing framing = Framing::kChunked;
+  uint64_t length = 0;
   if (end) {
     // A method that has a meaning for content says that there is none (RFC 9110 §8.6).
     const bool announce = head.method == Method::kPost || head.method == Method::kPut ||
                           head.method == Method::kPatch || head.has_content_length;
-    request_framing_ = announce ? Framing::kLength : Framing::kNone;
+    framing = announce ? Framing::kLength : Framing::kNone;
   } else if (head.body == BodyKind::kLength) {
-    request_framing_ = Framing::kLength;
-    request_left_ = head.content_length;
-  } else {
-    request_framing_ = Framing::kChunked;
+    framing = Framing::kLength;
+    length = head.content_length;
   }
-  WriteRequestHead(sink_, head, request_framing_, request_left_);
+  WriteRequestHead(sink_, head, framing, length);
+  request_content_.Begin(framing, length);
   request_done_ = end;
 }
 
@@ -316,32 +316,17 @@ void Http1ClientCodec::SendBody(std::string_view data) {
     sink_->Write(data);
     return;
   }
-  switch (request_framing_) {
-    case Framing::kLength:
-      if (data.size() > request_left_) {
-        Reset(ResetReason::kInternal);
-        return;
-      }
-      request_left_ -= data.size();
-      sink_->Write(data);
-      return;
-    case Framing::kChunked:
-      WriteChunk(sink_, data);
-      return;
-    default:
-      return;
-  }
+  if (!request_content_.Write(sink_, data)) Reset(ResetReason::kInternal);
 }
 
 void Http1ClientCodec::SendEnd(const HeaderMap* trailers) {
   if (receiver_ == nullptr || request_done_) return;
-  if (request_framing_ == Framing::kLength && request_left_ > 0) {
+  if (phase_ != Phase::kTunnel && !request_content_.End(sink_, trailers)) {
     Reset(ResetReason::kInternal);
     return;
   }
   request_done_ = true;
   if (phase_ == Phase::kTunnel) return;
-  if (request_framing_ == Framing::kChunked) WriteLastChunk(sink_, trailers);
   if (phase_ == Phase::kReceived) ExchangeComplete();
 }
 

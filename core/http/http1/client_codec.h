@@ -67,7 +67,7 @@ class Http1ClientCodec final : public ClientCodec, private ClientStream {
   HeadScanner scanner_;
   ChunkedDecoder chunks_;
   Phase phase_ = Phase::kIdle;
-  Framing request_framing_ = Framing::kNone;
+  ContentWriter request_content_;
   Method method_ = Method::kGet;
   bool upgrade_asked_ = false;
   bool request_done_ = false;
@@ -77,7 +77,6 @@ class Http1ClientCodec final : public ClientCodec, private ClientStream {
   bool answered_ = false;  // a byte of the response under way has arrived
   bool surplus_ = false;   // bytes follow the part being handled
   uint8_t interim_ = 0;
-  uint64_t request_left_ = 0;
   uint64_t response_left_ = 0;
   uint64_t unconsumed_ = 0;
 };

@@ -18,18 +18,12 @@ struct Parse {
 
 bool IsOws(char c) { return c == ' ' || c == '\t'; }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsOws(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsOws(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // Calls `visit` with each element of a comma-separated list (RFC 9110 §5.6.1), empty ones left out.
 template <typename Visit>
 void EachElement(std::string_view list, Visit visit) {
   while (!list.empty()) {
     const size_t comma = list.find(',');
-    const std::string_view element = Trim(list.substr(0, comma));
+    const std::string_view element = TrimOws(list.substr(0, comma));
     if (!element.empty()) visit(element);
     if (comma == list.npos) return;
     list.remove_prefix(comma + 1);
@@ -146,7 +140,7 @@ std::string_view OnField(std::string_view name, std::string_view value, Parse* p
     case HeaderId::kTe:
       if (parse->section == FieldKind::kRequest) {
         EachElement(value, [&](std::string_view coding) {
-          if (EqualsIgnoreCase(Trim(coding.substr(0, coding.find(';'))), "trailers")) {
+          if (EqualsIgnoreCase(TrimOws(coding.substr(0, coding.find(';'))), "trailers")) {
             framing->te_trailers = true;
           }
         });

@@ -383,76 +383,55 @@ void Http1ServerCodec::SendHead(const ResponseHead& head, bool end) {
   if (head.status == 101) {
     // RFC 9110 §7.8: from here on the connection carries another protocol.
     WriteResponseHead(sink_, head, Framing::kNone, 0, ConnectionOption::kUpgrade);
-    response_framing_ = Framing::kClose;
+    response_content_.Begin(Framing::kClose, 0);
     phase_ = Phase::kTunnel;
     keep_alive_ = false;
     return;
   }
   const bool no_body = ResponseHasNoBody(method_, head.status);
+  Framing framing = Framing::kNone;
   uint64_t length = 0;
   if (no_body) {
     // A HEAD response announces what GET would send; 304 may, 204 and 1xx must not (RFC 9110 §8.6).
     const bool announce =
         method_ == Method::kHead && head.status >= 200 && head.status != 204 && head.status != 304;
-    response_framing_ = Framing::kNone;
     if (announce && (head.has_content_length || head.body != BodyKind::kUnknown)) {
-      response_framing_ = Framing::kLength;
+      framing = Framing::kLength;
       length = head.content_length;
     }
   } else if (end) {
-    response_framing_ = Framing::kLength;
+    framing = Framing::kLength;
   } else if (head.body == BodyKind::kLength) {
-    response_framing_ = Framing::kLength;
+    framing = Framing::kLength;
     length = head.content_length;
   } else if (version_ >= 11) {
-    response_framing_ = Framing::kChunked;
+    framing = Framing::kChunked;
   } else {
-    response_framing_ = Framing::kClose;
+    framing = Framing::kClose;
   }
   // A client that still waits to send its content may send it or not: only a new connection is
   // sure.
   const bool request_open = phase_ == Phase::kBody || phase_ == Phase::kChunked;
-  if (draining_ || response_framing_ == Framing::kClose || (request_open && expect_continue_) ||
+  if (draining_ || framing == Framing::kClose || (request_open && expect_continue_) ||
       (phase_ == Phase::kBody && request_left_ > limits_->max_unread_body && end)) {
     keep_alive_ = false;
   }
-  WriteResponseHead(sink_, head, response_framing_, length,
+  WriteResponseHead(sink_, head, framing, length,
                     keep_alive_ ? ConnectionOption::kKeepAlive : ConnectionOption::kClose);
-  if (no_body) response_framing_ = Framing::kNone;
-  response_left_ = response_framing_ == Framing::kLength ? length : 0;
+  response_content_.Begin(no_body ? Framing::kNone : framing, length);
   if (end) FinishResponse();
 }
 
 void Http1ServerCodec::SendBody(std::string_view data) {
   if (response_ != Response::kHeadSent || data.empty()) return;
-  switch (response_framing_) {
-    case Framing::kNone:
-      return;  // HEAD, 204, 304: content is not sent
-    case Framing::kLength:
-      if (data.size() > response_left_) {
-        Reset(ResetReason::kInternal);
-        return;
-      }
-      response_left_ -= data.size();
-      sink_->Write(data);
-      return;
-    case Framing::kChunked:
-      WriteChunk(sink_, data);
-      return;
-    case Framing::kClose:
-      sink_->Write(data);
-      return;
-  }
+  if (!response_content_.Write(sink_, data)) Reset(ResetReason::kInternal);
 }
 
 void Http1ServerCodec::SendEnd(const HeaderMap* trailers) {
   if (response_ != Response::kHeadSent) return;
-  if (response_framing_ == Framing::kLength && response_left_ > 0) {
+  if (!response_content_.End(sink_, te_trailers_ ? trailers : nullptr)) {
     Reset(ResetReason::kInternal);  // a short answer must not look complete
     return;
-  }
-  if (response_framing_ == Framing::kChunked) {
-    WriteLastChunk(sink_, te_trailers_ ? trailers : nullptr);
   }
   FinishResponse();
 }

@@ -76,7 +76,7 @@ class Http1ServerCodec final : public ServerCodec, private ServerStream {
   ChunkedDecoder chunks_;
   Phase phase_ = Phase::kHead;
   Response response_ = Response::kNone;
-  Framing response_framing_ = Framing::kNone;
+  ContentWriter response_content_;
   Method method_ = Method::kGet;
   uint8_t version_ = 11;
   bool keep_alive_ = true;
@@ -88,10 +88,9 @@ class Http1ServerCodec final : public ServerCodec, private ServerStream {
   bool expect_continue_ = false;
   bool te_trailers_ = false;
   uint64_t stream_id_ = 0;
-  uint64_t request_left_ = 0;   // content still to come (kBody)
-  uint64_t response_left_ = 0;  // content still to be sent (Framing::kLength)
-  uint64_t discarded_ = 0;      // content read after the response's end
-  uint64_t unconsumed_ = 0;     // content delivered and not yet given back
+  uint64_t request_left_ = 0;  // content still to come (kBody)
+  uint64_t discarded_ = 0;     // content read after the response's end
+  uint64_t unconsumed_ = 0;    // content delivered and not yet given back
 };
 
 }  // namespace postern

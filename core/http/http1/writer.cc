@@ -166,4 +166,30 @@ void WriteLastChunk(ByteSink* sink, const HeaderMap* trailers) {
   });
 }
 
+bool ContentWriter::Write(ByteSink* sink, std::string_view data) {
+  if (data.empty()) return true;
+  switch (framing_) {
+    case Framing::kNone:
+      return true;
+    case Framing::kLength:
+      if (data.size() > left_) return false;
+      left_ -= data.size();
+      sink->Write(data);
+      return true;
+    case Framing::kChunked:
+      WriteChunk(sink, data);
+      return true;
+    case Framing::kClose:
+      sink->Write(data);
+      return true;
+  }
+  return true;
+}
+
+bool ContentWriter::End(ByteSink* sink, const HeaderMap* trailers) {
+  if (left_ > 0) return false;
+  if (framing_ == Framing::kChunked) WriteLastChunk(sink, trailers);
+  return true;
+}
+
 }  // namespace postern

@@ -34,4 +34,25 @@ void WriteChunk(ByteSink* sink, std::string_view data);
 /// Writes the last chunk and the trailer section; `trailers` may be null.
 void WriteLastChunk(ByteSink* sink, const HeaderMap* trailers);
 
+/// Writes the content of one message as its head has announced it.
+class ContentWriter {
+ public:
+  /// `length`: of the content, where `framing` is kLength.
+  void Begin(Framing framing, uint64_t length) {
+    framing_ = framing;
+    left_ = framing == Framing::kLength ? length : 0;
+  }
+
+  /// Writes a piece; where there is no content (HEAD, 204, 304) it is dropped. False, and nothing
+  /// written, if the content would become longer than announced.
+  bool Write(ByteSink* sink, std::string_view data);
+  /// Writes what ends the content; `trailers` may be null and stand only behind chunks. False if
+  /// content is missing: the message must not look complete.
+  bool End(ByteSink* sink, const HeaderMap* trailers);
+
+ private:
+  Framing framing_ = Framing::kNone;
+  uint64_t left_ = 0;
+};
+
 }  // namespace postern

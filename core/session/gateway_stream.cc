@@ -7,6 +7,7 @@
 #include "core/context/trace_id.h"
 #include "core/reply/api_replies.h"
 #include "core/reply/standard_headers.h"
+#include "lib/text/ascii.h"
 #include "lib/text/id.h"
 #include "lib/text/ip_address.h"
 #include "lib/text/time_format.h"
@@ -15,12 +16,6 @@ namespace postern {
 namespace {
 
 constexpr size_t kMaxIdleStreams = 256;
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // The element that the outermost of `hops` trusted proxies wrote into X-Forwarded-For: the hops-th
 // from the right over all lines of the field, or the leftmost one there is.
@@ -33,7 +28,7 @@ std::string_view ForwardedFor(const HeaderMap& headers, uint8_t hops) {
     std::string_view list = field.value;
     while (left > 0) {
       const size_t comma = list.rfind(',');
-      found = Trim(comma == list.npos ? list : list.substr(comma + 1));
+      found = TrimOws(comma == list.npos ? list : list.substr(comma + 1));
       --left;
       if (comma == list.npos) break;
       list = list.substr(0, comma);

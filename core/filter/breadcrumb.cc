@@ -15,7 +15,7 @@ constexpr std::string_view kNames[] = {"none",           "postern_module_init", 
                                        "worker_event",   "stream_create",       "request_headers",
                                        "request_body",   "request_trailers",    "response_headers",
                                        "response_body",  "response_trailers",   "stream_event",
-                                       "stream_end",     "stream_destroy"};
+                                       "stream_end",     "stream_destroy",      "module_destroy"};
 
 constinit thread_local Breadcrumb* t_crumb = nullptr;
 

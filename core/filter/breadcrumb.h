@@ -28,6 +28,7 @@ enum class HookName : uint8_t {
   kStreamEvent,
   kStreamEnd,
   kStreamDestroy,
+  kModuleDestroy,
 };
 std::string_view HookNameText(HookName hook);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/filter/breadcrumb.h"
 #include "core/filter/filter_metric_definitions.h"
 #include "lib/text/concat.h"
 #include "lib/text/utf8.h"
@@ -125,6 +126,7 @@ void* ConfigureScope(const postern_config& config, ConfigCall* call) {
   postern_status status = POSTERN_E_INTERNAL;
   ConfigCall* const outer = std::exchange(current_call, call);
   try {
+    const ModuleCall scope(HookName::kConfigCreate, call->module, call->instance);
     status = hooks.config_create(call->module->module(), ContextOf(call), &config, &made);
   } catch (...) {
     AddError(call, "", "its config_create threw an exception");

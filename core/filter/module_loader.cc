@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/filter/breadcrumb.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
@@ -169,7 +170,9 @@ ModuleLoader::~ModuleLoader() {
   retired_->SetWake(nullptr);
   retired_->Destroy();
   for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
-    if ((*it)->hooks().module_destroy != nullptr) (*it)->hooks().module_destroy((*it)->module());
+    if ((*it)->hooks().module_destroy == nullptr) continue;
+    const ModuleCall scope(HookName::kModuleDestroy, *it);
+    (*it)->hooks().module_destroy((*it)->module());
   }
 }
 
@@ -448,6 +451,7 @@ absl::Status ModuleLoader::InitModule(InitFunction init, FilterModule* module) {
   const postern_filter* hooks = nullptr;
   postern_status status = POSTERN_E_INTERNAL;
   try {
+    const ModuleCall scope(HookName::kInit, module);
     status = init(options_.host, module->self(), &made, &hooks);
   } catch (...) {
     return absl::FailedPreconditionError("its postern_module_init threw an exception");

@@ -2,14 +2,16 @@
 
 #include <utility>
 
+#include "core/filter/breadcrumb.h"
+
 namespace postern {
 namespace {
 
 void DestroyAll(const std::vector<ConfigObject>& configs) {
   for (auto it = configs.rbegin(); it != configs.rend(); ++it) {
-    if (it->module->hooks().config_destroy != nullptr) {
-      it->module->hooks().config_destroy(it->config);
-    }
+    if (it->module->hooks().config_destroy == nullptr) continue;
+    const ModuleCall scope(HookName::kConfigDestroy, it->module);
+    it->module->hooks().config_destroy(it->config);
   }
 }
 

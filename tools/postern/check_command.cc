@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/config/runtime_snapshot.h"
+#include "core/filter/breadcrumb.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/json_writer.h"
 #include "tools/postern/definition_options.h"
@@ -69,6 +70,7 @@ int CheckCommand(const std::vector<std::string>& args) {
                  std::string(loader_options.status().message()).c_str());
     return kExitUsage;
   }
+  InstallFaultHandler();
   ModuleLoader loader(*std::move(loader_options));
   auto listeners = ListenerOptions().ToListeners();
   Definitions definitions = LoadDefinitions(options, *listeners, 1);

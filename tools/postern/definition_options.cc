@@ -45,7 +45,8 @@ std::vector<std::string> SplitLines(absl::string_view text) {
 }  // namespace
 
 void DefinitionOptions::Bind(FlagSet* flags) {
-  flags->String("stage", "NAME", "Stage to serve. Default prod.", &stage);
+  flags->String("stage", "NAME", "Stage to serve. Default prod, and $default for HTTP APIs.",
+                &stage);
   flags->Strings("var", "NAME=VALUE", "A stage variable. May be repeated.", &variables);
   flags->Strings(
       "lambda", "NAME=URL[,URL...]",
@@ -103,7 +104,10 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
 
   ImportOptions import;
   import.fail_on_warnings = options.strict;
-  import.stage.name = options.stage;
+  if (!options.stage.empty()) {
+    import.stage.http_api_name = options.stage;
+    if (options.stage != "$default") import.stage.name = options.stage;
+  }
   const auto path = [](const std::string& file) {
     return file.empty() ? file : AbsolutePath(file);
   };

@@ -14,7 +14,7 @@ namespace postern {
 /// The options that `run` and `check` share: which definitions, and how to read them.
 struct DefinitionOptions {
   std::vector<std::string> files;
-  std::string stage = "prod";
+  std::string stage;                          ///< empty: prod, and $default for HTTP APIs
   std::vector<std::string> variables;         ///< k=v
   std::vector<std::string> lambdas;           ///< NAME=URL[,URL...]
   std::vector<std::string> allow_unenforced;  ///< each may be a comma-separated list

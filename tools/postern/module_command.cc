@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/base/log.h"
+#include "core/filter/breadcrumb.h"
 #include "core/filter/filter_host.h"
 #include "core/filter/module_loader.h"
 #include "lib/text/char_sink.h"
@@ -154,6 +155,7 @@ int ModuleCommand(const std::vector<std::string>& args) {
   ModuleLoader::Options options;
   options.host = FilterHost();
   options.max_mapped = files.size();
+  InstallFaultHandler();
   ModuleLoader loader(std::move(options));
   std::vector<Report> reports;
   int exit_code = kExitOk;

@@ -130,7 +130,7 @@ void FilterMetricValues::Collect(MetricsSink* sink) {
     }
     const MetricFamily family = {name, "Recorded by a filter module."};
     for (const auto& [key, value] : totals) {
-      WithLabels(LabelsOf(*metric, key), [&](MetricLabels labels) {
+      WithLabels(LabelsOf(*metric, key), [&, &value = value](MetricLabels labels) {
         if (metric->kind == POSTERN_COUNTER) {
           sink->Counter(family, labels, static_cast<uint64_t>(value.number));
         } else if (metric->kind == POSTERN_GAUGE) {

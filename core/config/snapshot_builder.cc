@@ -439,6 +439,12 @@ void SnapshotBuilder::CheckFilters(const Field& field, Parsed* parsed) {
                                              &of_method, item.Item("methods", j));
     }
   }
+  if (!deployment.default_route().filters().empty()) {
+    PlacedFilters of_route = of_api;
+    parsed->filters[&deployment.default_route()] =
+        ReadFilters(deployment.default_route().filters(), modules_, /*is_api=*/false, &of_route,
+                    field.Member("default_route"));
+  }
 }
 
 void SnapshotBuilder::CheckGatewayResponses(const v1::Deployment& deployment, const Field& field,
@@ -916,7 +922,10 @@ const ChainPlan* SnapshotBuilder::MakeChain(const Parsed& parsed, const v1::Reso
     scopes.push_back({resource.path(), found->second});
   }
   if (const auto found = parsed.filters.find(&method); found != parsed.filters.end()) {
-    scopes.push_back({Concat(method.http_method(), " ", resource.path()), found->second});
+    // What has no path is the route of an HTTP API that takes the rest.
+    scopes.push_back({resource.path().empty() ? std::string("$default")
+                                              : Concat(method.http_method(), " ", resource.path()),
+                      found->second});
   }
   return filters_->Chain(scopes);
 }

@@ -104,7 +104,8 @@ class Compiler {
 
     v1::Stage stage;
     stage.set_api_id(id);
-    stage.set_name(options_.stage.name);
+    stage.set_name(StageName(options_.stage, input.api.type()));
+    stage_names_[id] = stage.name();
     stage.set_deployment_digest(stored.digest());
     stage.set_deployment_id(DeploymentId(stored.digest()));
     for (const auto& [name, value] : options_.stage.variables) {
@@ -153,7 +154,7 @@ class Compiler {
         v1::BasePathMapping& mapping = *domain.add_mappings();
         mapping.set_base_path(base_path);
         mapping.set_api_id(api_id);
-        mapping.set_stage(options_.stage.name);
+        mapping.set_stage(stage_names_.at(api_id));
       }
     }
     SortBy(*snapshot_.mutable_apis(),
@@ -214,8 +215,9 @@ class Compiler {
   v1::Snapshot snapshot_;
   std::vector<v1::Stage> stages_;
   std::vector<std::string> problems_;
-  std::map<std::string, std::string> ids_;         // API id to name
-  std::map<std::string, std::string> base_paths_;  // base path to API id
+  std::map<std::string, std::string> ids_;          // API id to name
+  std::map<std::string, std::string> stage_names_;  // by API id
+  std::map<std::string, std::string> base_paths_;   // base path to API id
   std::map<std::string, v1::StoredDeployment> deployments_;
   std::map<std::string, v1::Cluster> clusters_;
   std::map<std::string, v1::Function> functions_;

@@ -171,8 +171,17 @@ FunctionName SplitFunction(std::string_view function) {
 
 }  // namespace
 
+const std::string& StageName(const StageOptions& stage, snapshot::v1::ApiType type) {
+  return type == snapshot::v1::API_TYPE_HTTP ? stage.http_api_name : stage.name;
+}
+
 absl::Status ValidateStageOptions(const StageOptions& stage) {
   std::vector<std::string> problems;
+  if (!IsStageName(stage.http_api_name) && stage.http_api_name != "$default") {
+    problems.push_back(Concat("stage name \"", stage.http_api_name,
+                              "\" of HTTP APIs: $default, or 1 to 128 letters, digits, '_' and "
+                              "'-' are allowed"));
+  }
   if (!IsStageName(stage.name)) {
     problems.push_back(Concat("stage name \"", stage.name,
                               "\": 1 to 128 letters, digits, '_' and '-' are allowed"));

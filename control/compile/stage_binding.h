@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proto/snapshot/api.pb.h"
 #include "proto/snapshot/cluster.pb.h"
 #include "proto/snapshot/function.pb.h"
 #include "proto/snapshot/integration.pb.h"
@@ -43,12 +44,17 @@ struct UpstreamTlsFiles {
 /// What a stage adds to a definition.
 struct StageOptions {
   std::string name = "prod";
+  /// Of HTTP APIs, which need none in their paths (http-api.md 4).
+  std::string http_api_name = "$default";
   std::map<std::string, std::string, std::less<>> variables;
   LambdaMap lambda;
   UpstreamTlsFiles upstream_tls;
   /// Longest silence inside an answer (Cluster.response_idle_timeout_ms). Absent: its default.
   std::optional<uint32_t> response_idle_timeout_ms;
 };
+
+/// The name of the stage for an API of this type.
+const std::string& StageName(const StageOptions& stage, snapshot::v1::ApiType type);
 
 /// Whether name, variables (rest-api.md 13.3) and URLs are well-formed; every problem in one
 /// message, a line each.

@@ -11,6 +11,7 @@
 #include "control/common/strings.h"
 #include "control/compile/id.h"
 #include "control/import/context.h"
+#include "control/import/cors.h"
 #include "control/import/filters.h"
 #include "control/import/gateway_response.h"
 #include "control/import/model.h"
@@ -48,6 +49,7 @@ class ResourceTree {
     const std::string text = path.ToString();
     const auto it = resources_.find(text);
     if (it != resources_.end()) return &it->second;
+    if (http_api_) return GetRoute(place, path, text);
     if (absl::Status status = set_.Add(path); !status.ok()) {
       context_.Problem(place, "path", Message(status));
       return nullptr;
@@ -65,6 +67,12 @@ class ResourceTree {
     }
     for (const std::string& made : missing) resources_[made];
     return &resources_[text];
+  }
+
+  // Routes of HTTP APIs stand by themselves: no parents, and whatever siblings (http-api.md 2).
+  void SetHttpApi(bool http_api) {
+    http_api_ = http_api;
+    if (http_api) resources_.clear();
   }
 
   // The filters of the resource `path`, which is there.
@@ -90,7 +98,31 @@ class ResourceTree {
   size_t size() const { return resources_.size(); }
 
  private:
+  std::map<std::string, v1::Method, std::less<>>* GetRoute(Node place, const PathTemplate& path,
+                                                           const std::string& text) {
+    std::string shape;
+    for (const PathPart& part : path.parts()) {
+      shape += part.kind == PathPart::Kind::kStatic     ? Concat("/", part.text)
+               : part.kind == PathPart::Kind::kVariable ? "/{}"
+                                                        : "/{+}";
+    }
+    const auto [known, fresh] = shapes_.emplace(shape, text);
+    if (!fresh) {
+      context_.Problem(place, "path",
+                       Concat("It is the same route as ", known->second,
+                              ": the names of parameters do not count."));
+      return nullptr;
+    }
+    if (resources_.size() == kMaxResources) {
+      context_.Problem(place, "path", "An API has at most 10,000 resources.");
+      return nullptr;
+    }
+    return &resources_[text];
+  }
+
   ImportContext& context_;
+  bool http_api_ = false;
+  std::map<std::string, std::string> shapes_;  // of HTTP routes, and how they were written
   PathTemplateSet set_;
   std::map<std::string, std::map<std::string, v1::Method, std::less<>>> resources_;
   std::map<std::string, google::protobuf::RepeatedPtrField<v1::FilterEntry>> filters_;
@@ -111,8 +143,9 @@ class Importer {
 
   void Run() {
     if (!CheckKind()) return;
-    result_.api.set_type(v1::API_TYPE_REST);
-    result_.deployment.set_type(v1::API_TYPE_REST);
+    const v1::ApiType type = http_api_ ? v1::API_TYPE_HTTP : v1::API_TYPE_REST;
+    result_.api.set_type(type);
+    result_.deployment.set_type(type);
     ReadInfo();
     ReadRoot();
     ReadBasePath();
@@ -186,13 +219,7 @@ class Importer {
     }
     http_api_ = IsHttpApi();
     operations_.SetHttpApi(http_api_);
-    if (http_api_) {
-      context_.Approximated(
-          version, "version",
-          "This is the definition of an HTTP API. It is served by the rules of a "
-          "REST API: a greedy variable matches at least one segment, the stage is "
-          "not part of the path, errors and events have the forms of REST APIs.");
-    }
+    resources_.SetHttpApi(http_api_);
     return true;
   }
 
@@ -315,7 +342,11 @@ class Importer {
 
   void ReadExtension(Node value) {
     const std::string_view name = value.key();
-    if (name == "x-amazon-apigateway-gateway-responses") {
+    if (http_api_ && (name == "x-amazon-apigateway-gateway-responses" ||
+                      name == "x-amazon-apigateway-binary-media-types" ||
+                      name == "x-amazon-apigateway-minimum-compression-size")) {
+      context_.Ignored(value, name, "HTTP APIs do not have it.");
+    } else if (name == "x-amazon-apigateway-gateway-responses") {
       ImportGatewayResponses(context_, value, result_.deployment);
     } else if (name == "x-amazon-apigateway-binary-media-types") {
       if (!context_.IsArray(value, name)) return;
@@ -361,10 +392,7 @@ class Importer {
     } else if (name == "x-amazon-apigateway-endpoint-configuration") {
       ReadEndpointConfiguration(value);
     } else if (name == "x-amazon-apigateway-cors") {
-      context_.Ignored(value, name,
-                       "CORS of HTTP APIs is not executed by this version: preflight requests are "
-                       "answered only by OPTIONS methods, and other responses get no CORS headers "
-                       "but those of their backends.");
+      ImportCors(context_, value, *result_.deployment.mutable_cors());
     } else if (name == "x-amazon-apigateway-security-policy") {
       ReadSecurityPolicy(value);
     } else if (name == "x-amazon-apigateway-endpoint-access-mode") {
@@ -639,7 +667,6 @@ class Importer {
                                 "from a definition."));
         return;
       }
-      key = "/{proxy+}";
     }
     const Node resolved = context_.Resolve(item);
     if (!resolved) return;
@@ -648,6 +675,10 @@ class Importer {
       return;
     }
     if (!context_.IsObject(resolved, "path")) return;
+    if (default_route) {
+      ReadDefaultRoute(resolved);
+      return;
+    }
     if (!key.starts_with('/')) {
       context_.Problem(item, "path",
                        Concat("resource path '", key, "': it must start with a slash"));
@@ -655,6 +686,12 @@ class Importer {
     }
     if (prefix_.size() + key.size() > kMaxPathBytes) {
       context_.Problem(item, "path", "A path has at most 8,192 characters.");
+      return;
+    }
+    if (http_api_ && key.size() > 1 && key.ends_with('/')) {
+      context_.Problem(item, "path",
+                       "Routes of HTTP APIs that end in a slash are not supported by this version; "
+                       "a greedy variable takes such requests.");
       return;
     }
     const absl::StatusOr<PathTemplate> path = PathTemplate::Parse(Concat(prefix_, key));
@@ -669,13 +706,20 @@ class Importer {
     }
     if (resolved.size() == 0) context_.Applied(resolved, "path");
     ReadPathItem(item, resolved, *path);
-    if (default_route) {
-      context_.Approximated(item, "path",
-                            "The route $default of an HTTP API becomes the resources / and "
-                            "/{proxy+}.");
-      const absl::StatusOr<PathTemplate> root =
-          PathTemplate::Parse(prefix_.empty() ? "/" : prefix_);
-      if (root.ok()) ReadPathItem(item, resolved, *root);
+  }
+
+  // http-api.md 2: what no other route takes, whatever its method.
+  void ReadDefaultRoute(Node item) {
+    for (const Node value : item.children()) {
+      if (value.key() == "x-amazon-apigateway-any-method") {
+        *result_.deployment.mutable_default_route() = operations_.Import(
+            value, item.Find("parameters"), "ANY", "/{proxy+}", {"proxy"}, filters_.of_api());
+      } else if (value.key() == "summary" || value.key() == "description") {
+        context_.Describes(value, value.key());
+      } else {
+        context_.Problem(value, "path",
+                         "The route $default has x-amazon-apigateway-any-method only.");
+      }
     }
   }
 
@@ -737,9 +781,14 @@ class Importer {
         if (!method.has_integration()) ++unavailable;
       }
     }
-    std::string summary = Concat("REST API \"", result_.api.name(), "\" (", result_.api.id(), "), ",
-                                 methods, methods == 1 ? " method" : " methods", " on ", resources,
-                                 resources == 1 ? " resource" : " resources");
+    if (result_.deployment.has_default_route()) {
+      ++methods;
+      if (!result_.deployment.default_route().has_integration()) ++unavailable;
+    }
+    std::string summary =
+        Concat(http_api_ ? "HTTP" : "REST", " API \"", result_.api.name(), "\" (", result_.api.id(),
+               "), ", methods, methods == 1 ? " method" : " methods", " on ", resources,
+               resources == 1 ? " resource" : " resources");
     if (unavailable > 0) {
       summary += Concat(", ", unavailable,
                         unavailable == 1 ? " of which answers 500" : " of which answer 500");

@@ -692,6 +692,63 @@ TEST(ImportIntegration, MappingOfAnotherTypeIsSkipped) {
       FindMethod(result.deployment, "/x/{id}", "GET")->integration().request_parameters_size(), 0);
 }
 
+// http-api.md 2: routes need no parents and may stand beside each other as they like, but for the
+// same one twice.
+TEST(ImportHttpApi, Routes) {
+  const std::string integration =
+      "      x-amazon-apigateway-integration: {type: aws_proxy, payloadFormatVersion: '2.0', uri: "
+      "'arn:aws:lambda:eu-west-1:111122223333:function:f'}\n";
+  const ImportResult result =
+      Import(Definition("  /a/b/{id}:\n    get:\n" + integration + "  /a/b/{proxy+}:\n    get:\n" +
+                        integration + "  /a/b/{pet}/toys:\n    get:\n" + integration));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  EXPECT_EQ(result.deployment.resources_size(), 3);
+  EXPECT_EQ(
+      FindMethod(result.deployment, "/a/b/{id}", "GET")->integration().payload_format_version(),
+      "2.0");
+  for (const char* second : {"  /a/b/{pet}:\n", "  /a/b/{id}/:\n"}) {
+    const ImportResult twice = Import(
+        Definition("  /a/b/{id}:\n    get:\n" + integration + second + "    get:\n" + integration));
+    EXPECT_FALSE(twice.ok()) << second;
+  }
+}
+
+// http-api.md 1, 17: what HTTP APIs do not have.
+TEST(ImportHttpApi, WhatIsNotThere) {
+  const ImportResult mock = Import(Definition(
+      "  /a:\n    get:\n      x-amazon-apigateway-integration: {type: mock, payloadFormatVersion: "
+      "'1.0'}\n"));
+  EXPECT_THAT(Listed(mock), Contains(HasSubstr("aws_proxy and http_proxy only")));
+  const ImportResult version = Import(
+      Definition("  /a:\n    get:\n      x-amazon-apigateway-integration: {type: http_proxy, "
+                 "payloadFormatVersion: '2.0', uri: 'http://h/'}\n"));
+  EXPECT_FALSE(version.ok());
+}
+
+// http-api.md 13.
+TEST(ImportHttpApi, Cors) {
+  const std::string paths =
+      "  /a:\n    get:\n      x-amazon-apigateway-integration: {type: http_proxy, "
+      "payloadFormatVersion: '1.0', uri: 'http://h/'}\n";
+  const ImportResult result =
+      Import(Definition(paths) +
+             "x-amazon-apigateway-cors: {allowOrigins: ['https://a'], allowMethods: [GET, PUT], "
+             "allowHeaders: ['*'], exposeHeaders: [x], allowCredentials: true, maxAge: 300}\n");
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  const v1::CorsConfiguration& cors = result.deployment.cors();
+  EXPECT_EQ(cors.allow_origins(0), "https://a");
+  EXPECT_EQ(cors.allow_methods_size(), 2);
+  EXPECT_EQ(cors.allow_headers(0), "*");
+  EXPECT_EQ(cors.expose_headers(0), "x");
+  EXPECT_TRUE(cors.allow_credentials());
+  EXPECT_EQ(cors.max_age_seconds(), 300);
+  for (const char* wrong :
+       {"{allowOrigins: ['*'], allowCredentials: true}", "{maxAge: 86401}", "{allowOrigins: 5}"}) {
+    EXPECT_FALSE(Import(Definition(paths) + "x-amazon-apigateway-cors: " + wrong + "\n").ok())
+        << wrong;
+  }
+}
+
 // http-api.md 9: $default sends the whole path on; {name} is filled by itself.
 TEST(ImportIntegration, HttpApiRules) {
   const ImportResult result = Import(Definition(
@@ -705,13 +762,14 @@ TEST(ImportIntegration, HttpApiRules) {
       "      x-amazon-apigateway-integration: {type: http_proxy, payloadFormatVersion: 1.0, "
       "httpMethod: GET, uri: 'http://h/x/{id}'}\n"));
   ASSERT_TRUE(result.ok()) << result.report.ToText(false);
-  const v1::Integration& rest = FindMethod(result.deployment, "/{proxy+}", "ANY")->integration();
+  EXPECT_EQ(result.api.type(), v1::API_TYPE_HTTP);
+  EXPECT_EQ(result.deployment.type(), v1::API_TYPE_HTTP);
+  EXPECT_EQ(result.deployment.default_route().http_method(), "ANY");
+  const v1::Integration& rest = result.deployment.default_route().integration();
   EXPECT_EQ(rest.http().path(), "/base/{proxy}?a=b");
   EXPECT_EQ(rest.http_method(), "ANY");
   ASSERT_EQ(rest.request_parameters_size(), 1);
   EXPECT_EQ(rest.request_parameters(0).source().request().name(), "proxy");
-  const v1::Integration& root = FindMethod(result.deployment, "/", "ANY")->integration();
-  EXPECT_EQ(root.http().path(), "/base/?a=b");
   const v1::Integration& pet = FindMethod(result.deployment, "/x/{id}", "GET")->integration();
   ASSERT_EQ(pet.request_parameters_size(), 1);
   EXPECT_EQ(pet.request_parameters(0).name(), "id");

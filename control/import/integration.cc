@@ -224,13 +224,24 @@ class IntegrationImporter {
     if (payload_version_) {
       const std::string version =
           context_.Text(payload_version_, "payloadFormatVersion").value_or("");
-      if (integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY && version.starts_with("2")) {
-        context_.Approximated(payload_version_, "payloadFormatVersion",
-                              "The function gets the event of a REST API (format 1.0) and must "
-                              "answer in that form: {\"statusCode\", \"headers\", \"body\"}.");
+      const bool two = version == "2" || version == "2.0";
+      const bool one = version == "1" || version == "1.0";
+      if (!one && !(two && integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY && !subtype_)) {
+        context_.Problem(payload_version_, "payloadFormatVersion",
+                         "It is 1.0, or 2.0 for a function.");
       } else {
+        integration_.set_payload_format_version(two ? "2.0" : "1.0");
         context_.Applied(payload_version_, "payloadFormatVersion");
       }
+    } else if (scope_.http_api && integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY &&
+               !subtype_) {
+      integration_.set_payload_format_version("1.0");
+      context_.Approximated(node_, "payloadFormatVersion",
+                            "It is missing, which API Gateway refuses; 1.0 is taken.");
+    }
+    if (scope_.http_api && !proxy()) {
+      Unavailable(node_, "integration type",
+                  "HTTP APIs have integrations of type aws_proxy and http_proxy only.");
     }
     if (response_parameters_) {
       Unavailable(response_parameters_, "responseParameters",

@@ -21,6 +21,7 @@ namespace v1 = snapshot::v1;
 
 constexpr uint32_t kMinTimeoutMs = 50;
 constexpr uint32_t kDefaultTimeoutMs = 29000;
+constexpr uint32_t kDefaultHttpApiTimeoutMs = 30000;  // http-api.md §1
 constexpr uint32_t kMaxTimeoutMs = 900000;
 constexpr size_t kMaxTemplate = 300 * 1024;
 constexpr size_t kMaxName = 256;
@@ -329,8 +330,9 @@ std::unique_ptr<const Integration> Unavailable(
                                                   reply);
 }
 
-uint32_t TimeoutOf(const v1::Integration& integration) {
-  return integration.has_timeout_ms() ? integration.timeout_ms() : kDefaultTimeoutMs;
+uint32_t TimeoutOf(const v1::Integration& integration, const IntegrationEnv& env) {
+  if (integration.has_timeout_ms()) return integration.timeout_ms();
+  return env.http_api ? kDefaultHttpApiTimeoutMs : kDefaultTimeoutMs;
 }
 
 std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const IntegrationEnv& env) {
@@ -353,6 +355,7 @@ std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const Inte
       integration.http_method() == "ANY" ? std::string() : integration.http_method();
   if (integration.type() == v1::INTEGRATION_TYPE_HTTP_PROXY) {
     target.pass_query = true;
+    target.empty_resolves = env.http_api;
     HttpProxyIntegration::Spec spec;
     spec.cluster = bound.cluster;
     spec.authority = bound.binding->authority();
@@ -360,10 +363,11 @@ std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const Inte
     spec.method = http_method;
     spec.target = std::move(target);
     spec.headers = std::move(mappings.headers);
-    spec.timeout_ms = TimeoutOf(integration);
+    spec.timeout_ms = TimeoutOf(integration, env);
     spec.streamed = integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM;
     spec.iam_authorized = method.authorization().type() == v1::Authorization::TYPE_AWS_IAM;
     spec.api_id = env.api_id;
+    spec.http_api = env.http_api;
     return std::make_unique<HttpProxyIntegration>(std::move(spec));
   }
   HttpMappedIntegration::Spec spec;
@@ -378,7 +382,7 @@ std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const Inte
   spec.handling = MakeHandling(integration.content_handling());
   spec.responses = MakeResponses(method);
   spec.binary_media_types = env.binary_media_types;
-  spec.timeout_ms = TimeoutOf(integration);
+  spec.timeout_ms = TimeoutOf(integration, env);
   spec.api_id = env.api_id;
   return std::make_unique<HttpMappedIntegration>(std::move(spec));
 }
@@ -408,12 +412,15 @@ std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
   spec.function = function;
   spec.headers = MakeMappings(integration).headers;
   spec.binary_media_types = env.binary_media_types;
-  spec.timeout_ms = TimeoutOf(integration);
+  spec.timeout_ms = TimeoutOf(integration, env);
   spec.api_id = env.api_id;
   // rest-api.md §6.9
   spec.source_arn = Concat(
       "arn:", env.partition, ":execute-api:", env.region, ":", env.account_id, ":", env.api_id, "/",
       env.stage, "/", method.http_method() == "ANY" ? "*" : method.http_method(), resource_path);
+  if (env.http_api) {
+    spec.http_api_payload = integration.payload_format_version() == "1.0" ? 1 : 2;
+  }
   return std::make_unique<LambdaProxyIntegration>(std::move(spec));
 }
 
@@ -463,7 +470,7 @@ std::optional<ValueSource> ReadValueSource(const v1::ValueSource& source, const 
   return std::nullopt;
 }
 
-void CheckIntegration(const v1::Method& method, const Field& field) {
+void CheckIntegration(const v1::Method& method, bool http_api, const Field& field) {
   const v1::Integration& integration = method.integration();
   RefuseUnknownFields(integration, field);
   CheckTarget(integration, field);
@@ -490,10 +497,18 @@ void CheckIntegration(const v1::Method& method, const Field& field) {
     }
   }
   if (!integration.status_mappings().empty()) {
-    field.Problem("status_mappings", "are for HTTP APIs");
+    field.Problem("status_mappings", http_api ? "this gateway does not map responses of HTTP APIs"
+                                              : "are for HTTP APIs");
   }
-  if (!integration.payload_format_version().empty()) {
-    field.Note("payload_format_version", "has no effect in a REST API");
+  const std::string& payload = integration.payload_format_version();
+  if (!http_api) {
+    if (!payload.empty()) field.Note("payload_format_version", "has no effect in a REST API");
+    return;
+  }
+  if (!IsProxy(integration.type())) field.Problem("type", "HTTP APIs have proxy integrations only");
+  if (integration.has_lambda() ? payload != "1.0" && payload != "2.0"
+                               : !payload.empty() && payload != "1.0") {
+    field.Problem("payload_format_version", Concat("\"", payload, "\" is none for this target"));
   }
 }
 

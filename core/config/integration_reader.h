@@ -31,6 +31,7 @@ struct IntegrationEnv {
   std::string partition;
   std::string api_id;
   std::string stage;
+  bool http_api = false;
   const BinaryMediaTypes* binary_media_types;
   /// Values of stage variables.
   std::unordered_map<std::string_view, std::string_view> variables;
@@ -44,7 +45,7 @@ struct IntegrationEnv {
 
 /// Checks the integration of `method`; what it says must hold whatever the stage. To be called once
 /// for each deployment.
-void CheckIntegration(const snapshot::v1::Method& method, const Field& field);
+void CheckIntegration(const snapshot::v1::Method& method, bool http_api, const Field& field);
 
 /// Makes the integration of a method that CheckIntegration() has found sound.
 std::unique_ptr<const Integration> MakeIntegration(const snapshot::v1::Method& method,

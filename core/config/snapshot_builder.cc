@@ -8,6 +8,7 @@
 
 #include "core/config/cluster_reader.h"
 #include "core/config/listener_reader.h"
+#include "core/integration/cors_preflight.h"
 #include "core/observe/access_log_format.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
@@ -68,6 +69,65 @@ void ForEachMethod(const v1::Deployment& deployment, Visit visit) {
   for (const v1::Resource& resource : deployment.resources()) {
     for (const v1::Method& method : resource.methods()) visit(resource, method);
   }
+  if (deployment.has_default_route()) {
+    visit(v1::Resource::default_instance(), deployment.default_route());
+  }
+}
+
+/// Served by this gateway; a problem is said if not.
+void CheckApiType(v1::ApiType type, const Field& field) {
+  if (KnownEnum(type, v1::ApiType_IsValid, v1::API_TYPE_UNSPECIFIED, "type", field) &&
+      type != v1::API_TYPE_REST && type != v1::API_TYPE_HTTP) {
+    field.Problem("type", "this gateway serves REST and HTTP APIs only");
+  }
+}
+
+bool IsGreedy(const PathTemplate& path) {
+  return !path.parts().empty() && path.parts().back().kind == PathPart::Kind::kGreedy;
+}
+
+// What HTTP APIs do not have (http-api.md §1).
+void CheckHttpApi(const v1::Deployment& deployment, const Field& field) {
+  if (!deployment.gateway_responses().empty()) {
+    field.Problem("gateway_responses", "are for REST APIs");
+  }
+  if (!deployment.binary_media_types().empty()) {
+    field.Problem("binary_media_types", "are for REST APIs");
+  }
+  if (deployment.has_minimum_compression_bytes()) {
+    field.Problem("minimum_compression_bytes", "is for REST APIs");
+  }
+}
+
+// http-api.md §13.
+std::unique_ptr<const CorsPolicy> ReadCors(const v1::CorsConfiguration& cors, const Field& field) {
+  RefuseUnknownFields(cors, field);
+  CorsPolicy::Spec spec;
+  const auto read = [&](const auto& list, std::string_view name, std::vector<std::string>* out) {
+    AtMost(list, 100, name, field);
+    for (int i = 0; i < list.size(); ++i) {
+      if (list[i].empty() || list[i].size() > 1024 || !IsFieldValue(list[i])) {
+        field.Item(name, i).Problem("is no field value");
+      }
+      out->push_back(list[i]);
+    }
+  };
+  read(cors.allow_origins(), "allow_origins", &spec.allow_origins);
+  read(cors.allow_methods(), "allow_methods", &spec.allow_methods);
+  read(cors.allow_headers(), "allow_headers", &spec.allow_headers);
+  read(cors.expose_headers(), "expose_headers", &spec.expose_headers);
+  spec.allow_credentials = cors.allow_credentials();
+  if (cors.allow_credentials() && std::find(spec.allow_origins.begin(), spec.allow_origins.end(),
+                                            "*") != spec.allow_origins.end()) {
+    field.Problem("allow_credentials", "is not supported if an allowed origin is *");
+  }
+  if (cors.has_max_age_seconds()) {
+    if (cors.max_age_seconds() < -1 || cors.max_age_seconds() > 86400) {
+      field.Problem("max_age_seconds", "is not between -1 and 86,400");
+    }
+    spec.max_age_s = cors.max_age_seconds();
+  }
+  return std::make_unique<const CorsPolicy>(spec);
 }
 
 /// What a request to a cluster has for Host where nothing else says it: its first endpoint.
@@ -185,10 +245,7 @@ void SnapshotBuilder::CheckApis() {
       field.Problem("id", Concat(Quoted(api.id()), " is already taken"));
     }
     field.Size("name", api.name(), 0, 1024);
-    if (KnownEnum(api.type(), v1::ApiType_IsValid, v1::API_TYPE_UNSPECIFIED, "type", field) &&
-        api.type() != v1::API_TYPE_REST) {
-      field.Problem("type", "this gateway serves REST APIs only");
-    }
+    CheckApiType(api.type(), field);
     KnownEnum(api.endpoint_type(), v1::EndpointType_IsValid, kNoneRefused, "endpoint_type", field);
     if (!api.vpc_endpoint_ids().empty() && api.endpoint_type() != v1::ENDPOINT_TYPE_PRIVATE) {
       field.Problem("vpc_endpoint_ids", "are for private APIs");
@@ -265,15 +322,16 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   }
   const v1::Deployment& deployment = parsed->message;
   RefuseUnknownFields(deployment, field);
-  if (KnownEnum(deployment.type(), v1::ApiType_IsValid, v1::API_TYPE_UNSPECIFIED, "type", field) &&
-      deployment.type() != v1::API_TYPE_REST) {
-    field.Problem("type", "this gateway serves REST APIs only");
-  }
+  CheckApiType(deployment.type(), field);
+  const bool http_api = deployment.type() == v1::API_TYPE_HTTP;
+  if (http_api) CheckHttpApi(deployment, field);
   AtMost(deployment.resources(), kMaxResources, "resources", field);
 
   auto runtime = std::make_shared<Deployment>();
   runtime->digest = stored.digest();
+  runtime->http_api = http_api;
   RouteTree::Builder tree;
+  RouteTree::Builder greedy_tree;  // of an HTTP API
   std::vector<std::pair<const v1::Resource*, const v1::Method*>> methods;
   std::vector<MethodFacts> facts;  // of `methods`
   std::set<std::string> ids;
@@ -309,14 +367,16 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
         continue;
       }
       declared |= bit;
-      const absl::Status added = tree.Add(*path, bit, static_cast<uint32_t>(methods.size()));
+      const absl::Status added = (http_api && IsGreedy(*path) ? greedy_tree : tree)
+                                     .Add(*path, bit, static_cast<uint32_t>(methods.size()));
       if (!added.ok()) {
         item.Problem("path", std::string(added.message()));
         continue;
       }
       methods.emplace_back(&resource, &method);
       MethodFacts& made = facts.emplace_back();
-      made.resource_id = runtime->text.Intern(resource.id());
+      made.resource_id = runtime->text.Intern(
+          http_api ? Concat(method.http_method(), " ", resource.path()) : resource.id());
       made.resource_path = runtime->text.Intern(resource.path());
       made.operation_name = runtime->text.Intern(method.operation_name());
       made.variables = runtime->text.InternList(path->VariableNames());
@@ -324,7 +384,16 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
       made.declared = bit;
     }
   }
-  if (deployment.has_default_route()) field.Problem("default_route", "is for HTTP APIs");
+  if (deployment.has_default_route()) {
+    if (http_api) {
+      CheckMethod(deployment, deployment.default_route(), field.Member("default_route"));
+      if (deployment.default_route().http_method() != "ANY") {
+        field.Member("default_route").Problem("http_method", "is not ANY");
+      }
+    } else {
+      field.Problem("default_route", "is for HTTP APIs");
+    }
+  }
   if (!deployment.websocket_routes().empty() || deployment.has_websocket()) {
     field.Problem("websocket", "is for WebSocket APIs");
   }
@@ -332,7 +401,13 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
     field.Problem("resource_policy_json", "this gateway cannot evaluate resource policies");
   }
   CheckFilters(field, parsed);
-  if (deployment.has_cors()) field.Problem("cors", "is for HTTP APIs");
+  if (deployment.has_cors()) {
+    if (http_api) {
+      runtime->cors = ReadCors(deployment.cors(), field.Member("cors"));
+    } else {
+      field.Problem("cors", "is for HTTP APIs");
+    }
+  }
   if (deployment.has_minimum_compression_bytes()) {
     field.InRange("minimum_compression_bytes", deployment.minimum_compression_bytes(), 0, 10485760);
     field.Note("minimum_compression_bytes", "this gateway does not compress; it has no effect");
@@ -347,17 +422,49 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
 
   std::vector<uint32_t> numbers;
   runtime->tree = tree.Build(&numbers);
+  if (http_api) {
+    runtime->greedy_base = static_cast<uint32_t>(numbers.size());
+    std::vector<uint32_t> greedy;
+    runtime->greedy_tree = greedy_tree.Build(&greedy);
+    numbers.insert(numbers.end(), greedy.begin(), greedy.end());
+    AddOwnRoutes(deployment, runtime.get(), parsed, &numbers, &methods, &facts);
+  }
   runtime->methods.reserve(numbers.size());
   for (const uint32_t number : numbers) {
     parsed->methods.push_back(methods[number]);
     runtime->methods.push_back(facts[number]);
   }
-  runtime->replies = std::make_unique<const ApiReplies>(std::move(replies));
+  runtime->replies =
+      http_api ? ApiReplies::MakeHttpApi() : std::make_unique<const ApiReplies>(std::move(replies));
   runtime->binary_media_types = BinaryMediaTypes(std::vector<std::string>(
       deployment.binary_media_types().begin(), deployment.binary_media_types().end()));
   runtime->execute_api_endpoint_disabled = deployment.disable_execute_api_endpoint();
   parsed->runtime = std::move(runtime);
   parsed->sound = true;
+}
+
+// Routes of an HTTP API that are no resources: `$default`, and the answer to preflights.
+void SnapshotBuilder::AddOwnRoutes(
+    const v1::Deployment& deployment, Deployment* runtime, Parsed* parsed,
+    std::vector<uint32_t>* numbers,
+    std::vector<std::pair<const v1::Resource*, const v1::Method*>>* methods,
+    std::vector<MethodFacts>* facts) {
+  // The rest of the path is what an HTTP integration of `$default` puts behind its own.
+  const std::vector<std::string_view> rest = {"proxy"};
+  runtime->preflight.resource_id = runtime->text.Intern("");
+  runtime->preflight.resource_path = runtime->text.Intern("$cors");
+  runtime->preflight.declared = MethodBit(Method::kOptions);
+  if (!deployment.has_default_route()) return;
+  parsed->default_resource.set_path("$default");
+  runtime->default_route = static_cast<uint32_t>(numbers->size());
+  numbers->push_back(static_cast<uint32_t>(methods->size()));
+  methods->emplace_back(&parsed->default_resource, &deployment.default_route());
+  MethodFacts& made = facts->emplace_back();
+  made.resource_id = made.resource_path = runtime->text.Intern("$default");
+  made.operation_name = runtime->text.Intern(deployment.default_route().operation_name());
+  made.variables = runtime->text.InternList(rest);
+  made.variable_count = static_cast<uint32_t>(rest.size());
+  made.declared = kAnyMethodBit;
 }
 
 void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Method& method,
@@ -412,7 +519,8 @@ void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Me
   for (int i = 0; i < method.responses_size(); ++i) {
     field.Item("responses", i).InRange("status_code", method.responses(i).status_code(), 100, 599);
   }
-  if (method.has_integration()) CheckIntegration(method, field.Member("integration"));
+  if (method.has_integration())
+    CheckIntegration(method, deployment.type() == v1::API_TYPE_HTTP, field.Member("integration"));
 }
 
 // Filters of the API, its resources and methods, which may override each other.
@@ -507,7 +615,10 @@ void SnapshotBuilder::CheckStages() {
       field.Problem("api_id", Concat("there is no API ", Quoted(stage.api_id())));
     }
     const int api_at = api == api_index_.end() ? -1 : api->second;
-    if (field.Size("name", stage.name(), 1, 128) && !IsName(stage.name(), "_-")) {
+    const bool http_api =
+        api != api_index_.end() && message_.apis(api->second).type() == v1::API_TYPE_HTTP;
+    if (field.Size("name", stage.name(), 1, 128) && !IsName(stage.name(), "_-") &&
+        !(http_api && stage.name() == "$default")) {
       field.Problem("name", Concat(Quoted(stage.name()),
                                    " has characters other than letters, digits, _ and -"));
     }
@@ -963,6 +1074,7 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
   env.api_id = stage_message.api_id();
   env.stage = stage_message.name();
   env.binary_media_types = &parsed.runtime->binary_media_types;
+  env.http_api = parsed.runtime->http_api;
   for (const auto& [name, value] : merged) env.variables.emplace(name, value);
   const ClusterSet& set = *out_->cluster_set_;
   for (const v1::UpstreamBinding& binding : message.upstreams()) {
@@ -1009,6 +1121,13 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     if (entry == settings.end()) entry = settings.find({"*", "*"});
     route.detailed_metrics = entry != settings.end() && entry->second->metrics_enabled();
     out_->routes_.push_back(&route);
+  }
+  if (deployment.cors != nullptr) {
+    variant->integrations.push_back(std::make_unique<CorsPreflightIntegration>());
+    variant->preflight.id = static_cast<uint32_t>(out_->routes_.size());
+    variant->preflight.facts = &deployment.preflight;
+    variant->preflight.integration = variant->integrations.back().get();
+    out_->routes_.push_back(&variant->preflight);
   }
   return variant;
 }
@@ -1098,6 +1217,7 @@ void SnapshotBuilder::Make() {
     api->id = message.id();
     api->name = message.name().empty() ? message.id() : message.name();
     api->endpoint_type = EndpointTypeName(message.endpoint_type());
+    api->http_api = message.type() == v1::API_TYPE_HTTP;
     api->is_private = message.endpoint_type() == v1::ENDPOINT_TYPE_PRIVATE;
     api->vpc_endpoint_ids.assign(message.vpc_endpoint_ids().begin(),
                                  message.vpc_endpoint_ids().end());

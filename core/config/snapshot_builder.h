@@ -29,6 +29,7 @@ class SnapshotBuilder {
  private:
   /// A deployment that was parsed and found sound.
   struct Parsed {
+    snapshot::v1::Resource default_resource;  // stands for `$default` of an HTTP API
     snapshot::v1::Deployment message;
     /// Its methods, as the runtime's tree numbers them.
     std::vector<std::pair<const snapshot::v1::Resource*, const snapshot::v1::Method*>> methods;
@@ -49,6 +50,11 @@ class SnapshotBuilder {
   void CheckDeployments();
   void CheckDeployment(const snapshot::v1::StoredDeployment& stored, const Field& field,
                        Parsed* parsed);
+  static void AddOwnRoutes(
+      const snapshot::v1::Deployment& deployment, Deployment* runtime, Parsed* parsed,
+      std::vector<uint32_t>* numbers,
+      std::vector<std::pair<const snapshot::v1::Resource*, const snapshot::v1::Method*>>* methods,
+      std::vector<MethodFacts>* facts);
   void CheckMethod(const snapshot::v1::Deployment& deployment, const snapshot::v1::Method& method,
                    const Field& field);
   void CheckFilters(const Field& field, Parsed* parsed);

@@ -10,6 +10,8 @@
 
 namespace postern {
 
+class CorsPolicy;  // core/reply
+
 /// A name and its value; both borrowed.
 struct NameValue {
   std::string_view name;
@@ -32,6 +34,12 @@ struct FilterVariable {
 /// is empty, zero or -1. Views point into the exchange's arena, its snapshot, or static memory, all
 /// of which live until the exchange has been logged. Trivially destructible; lives in the arena.
 struct RequestContext {
+  // Which rules hold.
+  bool http_api = false;             ///< those of http-api.md, from routing on
+  bool by_domain = false;            ///< it came through a custom domain (HTTP APIs)
+  bool cors_preflight = false;       ///< answered by the gateway itself
+  const CorsPolicy* cors = nullptr;  ///< of the API; null: none
+
   // Who and when.
   std::string_view request_id;           ///< UUID (rest-api.md §4.5)
   std::string_view extended_request_id;  ///< 16 characters ending in '='
@@ -70,7 +78,7 @@ struct RequestContext {
   std::string_view api_name;
   std::string_view stage;
   std::string_view deployment_id;
-  std::string_view resource_id;
+  std::string_view resource_id;    ///< of an HTTP API the route key, "GET /pets/{id}"
   std::string_view resource_path;  ///< template, e.g. /pets/{id}
   std::string_view route_method;   ///< as declared: a method or ANY
   std::string_view operation_name;

@@ -93,6 +93,7 @@ constexpr Entry kEntries[] = {
     {"resourcePath", kResourcePath},
     {"responseLatency", kResponseLatency},
     {"responseLength", kResponseLength},
+    {"routeKey", kRouteKey},
     {"stage", kStage},
     {"status", kStatus},
     {"tlsVersion", kTlsVersion},
@@ -243,6 +244,8 @@ std::string_view TextOf(const Variable& variable, const RequestContext& context)
       return context.resource_path;
     case kRoutingRuleIdMatched:
       return context.routing_rule_id_matched;
+    case kRouteKey:
+      return context.http_api ? context.resource_id : std::string_view{};
     case kStage:
       return context.stage;
     case kTlsVersion:

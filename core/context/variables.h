@@ -81,6 +81,7 @@ enum class VariableId : uint8_t {
   kResourcePath,
   kResponseLatency,
   kResponseLength,
+  kRouteKey,
   kRoutingRuleIdMatched,
   kStage,
   kStatus,

@@ -74,6 +74,7 @@ TEST_F(VariablesTest, EveryNameOfRestApi7_6And13_5IsKnown) {
                                 "requestTimeEpoch",
                                 "resourceId",
                                 "resourcePath",
+                                "routeKey",
                                 "stage",
                                 "wafResponseCode",
                                 "webaclArn",

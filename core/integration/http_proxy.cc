@@ -68,6 +68,10 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     head_.content_length = client.content_length;
     head_.has_content_length = client.has_content_length;
 
+    if (integration_.http_api_) {
+      AddHttpApiFields(mapped);
+      return true;
+    }
     std::string_view forwarded_for;
     bool has_agent = mapped.Overrides(HeaderId::kUserAgent);
     bool has_accept = mapped.Overrides(HeaderId::kAccept);
@@ -109,6 +113,38 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     return true;
   }
 
+  // http-api.md §9: everything passes; how it came is told by Forwarded and Via.
+  void AddHttpApiFields(const HeaderMapping::Values& mapped) {
+    const RequestContext& context = *env_.context;
+    HeaderMap& headers = head_.headers;
+    std::string_view forwarded;
+    for (const HeaderField& field : env_.request->headers) {
+      if (field.id == HeaderId::kForwarded) {
+        forwarded =
+            forwarded.empty() ? field.value : env_.arena->Concat(forwarded, ", ", field.value);
+        continue;
+      }
+      if (field.id == HeaderId::kXAmznTraceId || mapped.Overrides(field)) continue;
+      headers.Add(field);
+    }
+    mapped.AddTo(&headers);
+    const bool ipv6 = context.peer_ip.find(':') != context.peer_ip.npos;
+    const std::string_view peer =
+        ipv6 ? env_.arena->Concat("\"[", context.peer_ip, "]\"") : context.peer_ip;
+    const std::string_view element =
+        env_.arena->Concat("for=", peer, ";host=", QuotedHost(context.request->authority),
+                           ";proto=", context.forwarded_proto);
+    headers.Add(HeaderId::kForwarded, "Forwarded",
+                forwarded.empty() ? element : env_.arena->Concat(forwarded, ", ", element));
+    headers.Add(HeaderId::kVia, "Via", "HTTP/1.1 AmazonAPIGateway");
+    headers.Add(HeaderId::kXAmznTraceId, "X-Amzn-Trace-Id", context.trace_id);
+  }
+
+  // A port makes it more than a token (RFC 7239 §4).
+  std::string_view QuotedHost(std::string_view host) const {
+    return host.find_first_of(":[") == host.npos ? host : env_.arena->Concat("\"", host, "\"");
+  }
+
   int64_t Elapsed() const { return static_cast<int64_t>(env_.dispatcher->NowMs() - started_ms_); }
 
   // UpstreamEvents.
@@ -120,7 +156,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     context.integration_service_status = head->status;
     context.response_streamed = integration_.streamed_;
     context.upstream_attempts = upstream_.attempts();
-    RemapProxyResponse(head, env_.arena);
+    if (!integration_.http_api_) RemapProxyResponse(head, env_.arena);
     env_.sink->OnResponseHead(head, end);
   }
 
@@ -161,7 +197,8 @@ HttpProxyIntegration::HttpProxyIntegration(Spec spec)
       timeout_ms_(spec.timeout_ms),
       streamed_(spec.streamed),
       iam_authorized_(spec.iam_authorized),
-      api_id_(std::move(spec.api_id)) {}
+      api_id_(std::move(spec.api_id)),
+      http_api_(spec.http_api) {}
 
 Exchange* HttpProxyIntegration::NewExchange(const ExchangeEnv& env) const {
   return new (env.arena->Allocate(sizeof(ProxyExchange), alignof(ProxyExchange)))

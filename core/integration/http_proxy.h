@@ -28,6 +28,7 @@ class HttpProxyIntegration final : public Integration {
     bool streamed = false;        ///< responseTransferMode STREAM
     bool iam_authorized = false;  ///< the method's Authorization field is the gateway's own
     std::string api_id;
+    bool http_api = false;  ///< fields pass as http-api.md §9 says
   };
 
   explicit HttpProxyIntegration(Spec spec);
@@ -49,6 +50,7 @@ class HttpProxyIntegration final : public Integration {
   bool streamed_;
   bool iam_authorized_;
   std::string api_id_;
+  bool http_api_;
 };
 
 }  // namespace postern

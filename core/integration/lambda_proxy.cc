@@ -8,6 +8,8 @@
 #include "core/event/timer.h"
 #include "core/integration/body_buffer.h"
 #include "core/integration/held_body.h"
+#include "core/integration/http_api_event.h"
+#include "core/integration/http_api_result.h"
 #include "core/integration/lambda_event.h"
 #include "core/integration/lambda_result.h"
 #include "core/integration/upstream_failures.h"
@@ -86,10 +88,7 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
   // ---- The invocation.
 
   void Invoke() {
-    const HeaderField* type = env_.request->headers.FindLast(HeaderId::kContentType);
-    const bool binary = integration_.binary_.MatchesContentType(
-        type != nullptr ? std::optional(type->value) : std::nullopt);
-    event_ = MakeLambdaEvent(*env_.context, request_body_.content(), binary, env_.arena);
+    event_ = MakeEvent();
     MakeHead();
     started_ms_ = Now();
     deadline_ms_ = started_ms_ + integration_.timeout_ms_;
@@ -104,6 +103,19 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
         Throttled();
         return;
     }
+  }
+
+  std::string_view MakeEvent() {
+    const std::string_view body = request_body_.content();
+    if (integration_.http_api_payload_ == 2)
+      return MakeHttpApiEvent(*env_.context, body, env_.arena);
+    if (integration_.http_api_payload_ == 1) {
+      return MakeHttpApiEventV1(*env_.context, body, env_.arena);
+    }
+    const HeaderField* type = env_.request->headers.FindLast(HeaderId::kContentType);
+    const bool binary = integration_.binary_.MatchesContentType(
+        type != nullptr ? std::optional(type->value) : std::nullopt);
+    return MakeLambdaEvent(*env_.context, body, binary, env_.arena);
   }
 
   // rest-api.md §6.9, "Lambda calls".
@@ -145,7 +157,8 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
   void Throttled() {
     env_.context->error_detail = "lambda:throttled";
     env_.context->integration_service_status = 429;
-    Fail(ResponseType::kIntegrationFailure, 500,
+    // http-api.md §8: 503.
+    Fail(ResponseType::kIntegrationFailure, integration_.http_api_payload_ != 0 ? 503 : 500,
          "Execution failed due to configuration error: Rate Exceeded.");
   }
 
@@ -255,6 +268,10 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
     }
     const bool threw = response_->headers.Find("x-amz-function-error") != nullptr;
     const std::string_view text = result_->content();
+    if (integration_.http_api_payload_ != 0) {
+      AnswerHttpApi(text, threw);
+      return;
+    }
     LambdaResult result = ReadLambdaResult(const_cast<char*>(text.data()), text.size(),
                                            *env_.request, integration_.binary_, env_.arena);
     if (threw || result.kind == LambdaResult::Kind::kFunctionError) {
@@ -276,18 +293,35 @@ class LambdaProxyIntegration::LambdaExchange final : public Exchange,
     }
   }
 
+  // http-api.md §8.
+  void AnswerHttpApi(std::string_view text, bool threw) {
+    const HttpApiResult result =
+        ReadHttpApiResult(text, integration_.http_api_payload_ == 2, env_.arena);
+    if (threw || result.kind == HttpApiResult::Kind::kFunctionError) {
+      FunctionError(result.error_message);
+    } else if (result.kind == HttpApiResult::Kind::kResponse) {
+      Deliver(result.head, result.body);
+    } else {
+      Malformed();
+    }
+  }
+
   void Deliver(const LambdaResult& result) {
+    if (result.head->headers.Find(HeaderId::kXAmznTraceId) == nullptr) {
+      result.head->headers.Add(HeaderId::kXAmznTraceId, "X-Amzn-Trace-Id",
+                               ResponseTraceId(*env_.context, env_.arena));
+    }
+    Deliver(result.head, result.body);
+  }
+
+  void Deliver(ResponseHead* head, std::string_view body) {
     done_ = true;
     timer_.Cancel();
     lease_.Release();
     RequestContext& context = *env_.context;
     context.integration_latency_ms = static_cast<int64_t>(Now() - started_ms_);
-    context.integration_status = result.head->status;
-    if (result.head->headers.Find(HeaderId::kXAmznTraceId) == nullptr) {
-      result.head->headers.Add(HeaderId::kXAmznTraceId, "X-Amzn-Trace-Id",
-                               ResponseTraceId(context, env_.arena));
-    }
-    answer_.Send(result.head, result.body);
+    context.integration_status = head->status;
+    answer_.Send(head, body);
   }
 
   const LambdaProxyIntegration& integration_;
@@ -316,7 +350,8 @@ LambdaProxyIntegration::LambdaProxyIntegration(Spec spec)
       timeout_ms_(spec.timeout_ms),
       api_id_(std::move(spec.api_id)),
       user_agent_(Concat("AmazonAPIGateway_", api_id_)),
-      source_arn_(std::move(spec.source_arn)) {}
+      source_arn_(std::move(spec.source_arn)),
+      http_api_payload_(spec.http_api_payload) {}
 
 Exchange* LambdaProxyIntegration::NewExchange(const ExchangeEnv& env) const {
   return new (env.arena->Allocate(sizeof(LambdaExchange), alignof(LambdaExchange)))

@@ -42,6 +42,8 @@ class LambdaProxyIntegration final : public Integration {
     uint32_t timeout_ms = 29000;
     std::string api_id;
     std::string source_arn;  ///< X-Amz-Source-Arn (§6.9)
+    /// Of an HTTP API: the payload format's major version (http-api.md §5 to §8). 0: a REST API.
+    uint8_t http_api_payload = 0;
   };
 
   explicit LambdaProxyIntegration(Spec spec);
@@ -59,6 +61,7 @@ class LambdaProxyIntegration final : public Integration {
   std::string api_id_;
   std::string user_agent_;
   std::string source_arn_;
+  uint8_t http_api_payload_;
 };
 
 }  // namespace postern

@@ -73,7 +73,10 @@ bool IsCanonicalQuery(std::string_view query) {
 }
 
 TargetTemplate::TargetTemplate(Spec spec)
-    : path_(std::move(spec.path)), query_(std::move(spec.query)), pass_query_(spec.pass_query) {
+    : path_(std::move(spec.path)),
+      query_(std::move(spec.query)),
+      empty_resolves_(spec.empty_resolves),
+      pass_query_(spec.pass_query) {
   std::string_view text = spec.text;
   std::string literal = Encoded(spec.prefix, kPathChars);
   if (!text.starts_with('/')) literal += '/';
@@ -117,6 +120,7 @@ void TargetTemplate::AppendPieces(const RequestContext& context, Arena* arena,
     if (piece.source < 0) continue;
     const NamedSource& mapping = path_[static_cast<size_t>(piece.source)];
     const std::string_view value = mapping.source.Get(context, arena);
+    if (value.empty() && empty_resolves_) continue;
     if (value.empty()) {
       // The mapping is dropped, so nothing resolves the placeholder.
       sink.Append("%7B");

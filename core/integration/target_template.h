@@ -29,6 +29,7 @@ class TargetTemplate {
     std::vector<NamedSource> path;  ///< for `{name}`; others stay, percent-encoded
     std::vector<NamedSource> query;
     bool pass_query = false;  ///< HTTP_PROXY: the client's parameters go on, mapped ones override
+    bool empty_resolves = false;  ///< HTTP APIs: an empty value fills its placeholder
   };
 
   explicit TargetTemplate(Spec spec);
@@ -52,6 +53,7 @@ class TargetTemplate {
   std::vector<Piece> pieces_;
   std::vector<NamedSource> path_;
   std::vector<NamedSource> query_;
+  bool empty_resolves_;
   bool pass_query_;
   bool has_query_ = false;  // the URI itself has one
   size_t literal_size_ = 0;

@@ -26,6 +26,17 @@ std::string Make(TargetTemplate::Spec spec, std::string_view target = "/",
   return std::string(TargetTemplate(std::move(spec)).Make(request.context, &request.arena));
 }
 
+// A greedy variable of an HTTP API may be empty.
+TEST(TargetTemplateTest, EmptyValues_HttpApi2) {
+  const auto make = [](bool empty_resolves) {
+    return Make(
+        {"", "/base/{proxy}", {Map("proxy", Kind::kPath, "proxy")}, {}, true, empty_resolves},
+        "/?x=1", {{"proxy", ""}});
+  };
+  EXPECT_EQ(make(true), "/base/?x=1");
+  EXPECT_EQ(make(false), "/base/%7Bproxy%7D?x=1");
+}
+
 TEST(TargetTemplateTest, PlaceholderIsFilledByMapping_RestApi6_5) {
   EXPECT_EQ(
       Make({"", "/pets/{id}", {Map("id", Kind::kPath, "petId")}, {}, false}, "/", {{"petId", "7"}}),

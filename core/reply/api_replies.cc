@@ -48,6 +48,44 @@ const std::array<std::string, kTypes>& DefaultBodies() {
   return *bodies;
 }
 
+struct HttpApiError {
+  uint16_t status;
+  std::string_view message;
+};
+
+// http-api.md §18. `status` tells apart what one type stands for.
+HttpApiError HttpApiErrorOf(ResponseType type, uint16_t status) {
+  switch (type) {
+    case ResponseType::kAccessDenied:
+    case ResponseType::kForbidden:
+    case ResponseType::kWafFiltered:
+      return {403, "Forbidden"};
+    case ResponseType::kUnauthorized:
+    case ResponseType::kExpiredToken:
+    case ResponseType::kInvalidSignature:
+    case ResponseType::kIncompleteSignature:
+      return {401, "Unauthorized"};
+    case ResponseType::kResourceNotFound:
+    case ResponseType::kMissingAuthenticationToken:
+      return {404, "Not Found"};
+    case ResponseType::kRequestTooLarge:
+      return {413, "Request Entity Too Large"};
+    case ResponseType::kThrottled:
+    case ResponseType::kQuotaExceeded:
+      return {429, "Too Many Requests"};
+    case ResponseType::kIntegrationTimeout:
+      return {503, "Service Unavailable"};
+    case ResponseType::kIntegrationFailure:
+      // A malformed answer is no missing one.
+      if (status == 0 || status == 503) return {503, "Service Unavailable"};
+      return {500, "Internal Server Error"};
+    default:
+      if (InfoOf(type).is_5xx) return {500, "Internal Server Error"};
+      return status == 408 ? HttpApiError{408, "Request Timeout"}
+                           : HttpApiError{400, "Bad Request"};
+  }
+}
+
 std::string_view DefaultBody(ResponseType type, const RequestContext& context, Arena* arena) {
   const ResponseTypeInfo& info = InfoOf(type);
   bool is_null;
@@ -121,6 +159,34 @@ const ApiReplies& ApiReplies::Default() {
   return *replies;
 }
 
+std::unique_ptr<const ApiReplies> ApiReplies::MakeHttpApi() {
+  auto replies = std::make_unique<ApiReplies>(std::vector<ReplySpec>());
+  replies->http_api_ = true;
+  return replies;
+}
+
+const ApiReplies& ApiReplies::HttpApi() {
+  static const ApiReplies* const replies = MakeHttpApi().release();
+  return *replies;
+}
+
+Reply ApiReplies::RenderHttpApi(ResponseType type, uint16_t status, RequestContext* context,
+                                Arena* arena) {
+  context->error_type = type;
+  const HttpApiError error = HttpApiErrorOf(type, status);
+  context->status = error.status;
+  // Only what a timeout of the gateway's own says differs from the table.
+  if (error.status != 408) context->error_message = error.message;
+  auto* head = arena->New<ResponseHead>(arena);
+  head->status = error.status;
+  head->headers.Add(HeaderId::kContentType, "content-type", kJson);
+  const std::string_view body = arena->Concat("{\"message\":\"", error.message, "\"}");
+  head->body = BodyKind::kLength;
+  head->content_length = body.size();
+  head->has_content_length = true;
+  return {head, body};
+}
+
 // rest-api.md §4.3: a type that was put stands for itself, else the default of its class does.
 const ApiReplies::Definition* ApiReplies::Resolve(ResponseType type) const {
   if (type == ResponseType::kForbidden) return nullptr;
@@ -136,6 +202,7 @@ const ApiReplies::Definition* ApiReplies::Resolve(ResponseType type) const {
 
 Reply ApiReplies::Render(ResponseType type, uint16_t status, RequestContext* context,
                          Arena* arena) const {
+  if (http_api_) return RenderHttpApi(type, status, context, arena);
   const ResponseTypeInfo& info = InfoOf(type);
   const Definition* definition = Resolve(type);
   context->error_type = type;

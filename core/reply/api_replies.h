@@ -53,6 +53,9 @@ class ApiReplies {
 
   /// Every type by its default; for requests that reach no API.
   static const ApiReplies& Default();
+  /// Those of HTTP APIs, which their owners cannot change (http-api.md §18).
+  static std::unique_ptr<const ApiReplies> MakeHttpApi();
+  static const ApiReplies& HttpApi();
 
   /// Makes the response of `type`, which may not be kNone. `status` is what the failure itself
   /// names (an AWS_PROXY failure: 500 or 502, rest-api.md §4.3); 0 leaves it to the type. A status
@@ -65,7 +68,10 @@ class ApiReplies {
   struct Definition;
 
   const Definition* Resolve(ResponseType type) const;
+  static Reply RenderHttpApi(ResponseType type, uint16_t status, RequestContext* context,
+                             Arena* arena);
 
+  bool http_api_ = false;
   std::vector<std::unique_ptr<const Definition>> definitions_;
   std::array<const Definition*, static_cast<size_t>(ResponseType::kCount)> by_type_{};
 };

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "core/reply/cors_policy.h"
+
 namespace postern {
 namespace {
 
 constexpr std::string_view kDate = "Date";
 constexpr std::string_view kRequestId = "x-amzn-RequestId";
 constexpr std::string_view kExtendedRequestId = "x-amz-apigw-id";
+constexpr std::string_view kHttpApiRequestId = "apigw-requestid";
 
 /// Place in a gateway response.
 int Rank(HeaderId id) {
@@ -31,6 +34,13 @@ int Rank(HeaderId id) {
 
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date) {
   HeaderMap& headers = head->headers;
+  if (context.http_api) {
+    // http-api.md §8, §13, §18.
+    if (!date.empty()) headers.Add(HeaderId::kDate, kDate, date);
+    headers.Add(HeaderId::kOther, kHttpApiRequestId, context.request_id);
+    if (context.cors != nullptr) context.cors->Apply(head, context);
+    return;
+  }
   const size_t before = headers.size();
   if (!date.empty()) headers.Add(HeaderId::kDate, kDate, date);
   headers.Add(HeaderId::kXAmznRequestId, kRequestId, context.request_id);

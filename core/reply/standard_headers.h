@@ -15,6 +15,9 @@ namespace postern {
 /// x-amzn-ErrorType, x-amz-apigw-id, then what their owner mapped. Elsewhere the fields go behind
 /// those of the integration, but before an X-Amzn-Trace-Id at the end. Content-Length and
 /// Connection are the codec's to write.
+///
+/// HTTP APIs have Date, apigw-requestid and what their CORS configuration says (http-api.md §8,
+/// §13).
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date);
 
 }  // namespace postern

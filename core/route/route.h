@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/context/request_context.h"
 #include "core/integration/integration.h"
 #include "core/reply/api_replies.h"
+#include "core/reply/cors_policy.h"
 #include "core/route/route_tree.h"
 #include "core/route/text_pool.h"
 #include "lib/text/media_type.h"
@@ -24,8 +26,8 @@ class ChainPlan;        // core/filter
 /// What a deployment says of one method on one resource; the same in every stage. The texts lie in
 /// Deployment::text. One cache line.
 struct alignas(64) MethodFacts {
-  std::string_view resource_id;
-  std::string_view resource_path;  ///< template, "/pets/{id}"
+  std::string_view resource_id;    ///< of an HTTP API the route key
+  std::string_view resource_path;  ///< template, "/pets/{id}"; "$default"
   std::string_view operation_name;
   const std::string_view* variables = nullptr;  ///< of the template, in order
   uint32_t variable_count = 0;
@@ -43,6 +45,14 @@ struct Deployment {
   std::vector<MethodFacts> methods;
   TextPool text;
   std::unique_ptr<const ApiReplies> replies;
+  /// HTTP APIs (http-api.md §3): `tree` has the routes without a greedy variable, this the others,
+  /// numbered on from those; `default_route` is the number of `$default`.
+  bool http_api = false;
+  RouteTree greedy_tree;
+  uint32_t greedy_base = 0;
+  std::optional<uint32_t> default_route;
+  std::unique_ptr<const CorsPolicy> cors;  ///< may be null
+  MethodFacts preflight;
   BinaryMediaTypes binary_media_types;
   bool execute_api_endpoint_disabled = false;
 };
@@ -75,6 +85,8 @@ struct Variant {
   /// For requests that match no method: filters of the API at the points response and request, so
   /// that refusals of the router pass them too. Null: none.
   const ChainPlan* unrouted_chain = nullptr;
+  /// Answers preflights, where the deployment has a CORS policy; not among `routes`.
+  Route preflight;
 };
 
 /// Where and how a stage logs its requests (rest-api.md §13.5).
@@ -100,6 +112,7 @@ struct Api {
   std::string id;
   std::string name;
   std::string endpoint_type;  ///< $context.endpointType: "REGIONAL", "EDGE", "PRIVATE"
+  bool http_api = false;
   bool is_private = false;
   std::vector<std::string> vpc_endpoint_ids;  ///< of a private API; empty: any
   std::vector<std::unique_ptr<const Stage>> stages;

@@ -14,7 +14,8 @@ constexpr std::string_view kExecuteApi = "execute-api";
 constexpr std::string_view kPathStyle = "/_aws/execute-api/";
 constexpr std::string_view kUserRequestStyle = "/restapis/";
 constexpr std::string_view kUserRequest = "_user_request_";
-constexpr size_t kMaxHost = 255;  // RFC 1035 §2.3.4
+constexpr std::string_view kDefault = "$default";  // stage and route of an HTTP API
+constexpr size_t kMaxHost = 255;                   // RFC 1035 §2.3.4
 
 /// Host without port. Brackets stay: they cannot be part of a name.
 std::string_view HostOf(std::string_view authority) {
@@ -81,9 +82,15 @@ MethodMask RoutedMethod(const RequestHead& head) {
   return other == nullptr ? MethodBit(head.method) : MethodBit(ParseMethod(other->value));
 }
 
+// Requests of HTTP APIs have one id, the short one (http-api.md §5, §15).
+void BeginHttpApi(RequestContext* context) {
+  context->http_api = true;
+  context->request_id = context->extended_request_id;
+}
+
 RouteMatch Refuse(ResponseType type, const Variant* variant, RequestContext* context) {
   context->error_type = type;
-  return {nullptr, variant, type};
+  return {nullptr, variant, type, context->http_api};
 }
 
 }  // namespace
@@ -153,9 +160,15 @@ bool Router::FindByStage(std::string_view api_id, std::string_view path, Target*
   const ApiEntry& entry = api_entries_[api];
   target->by_api_id = true;
   target->context_path = path;
-  const uint32_t stage = entry.stages.Find(TakeSegment(&path));
-  if (stage == TextIndex::kNone) return false;
   target->api = entry.api;
+  const std::string_view whole = path;
+  uint32_t stage = entry.stages.Find(TakeSegment(&path));
+  if (stage == TextIndex::kNone && entry.api->http_api) {
+    // http-api.md §3: a named stage wins over `$default`, which takes no segment.
+    stage = entry.stages.Find(kDefault);
+    path = whole;
+  }
+  if (stage == TextIndex::kNone) return false;
   target->stage = entry.api->stages[stage].get();
   target->method_path = path;
   return true;
@@ -265,7 +278,11 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
 
   Target target;
   if (!FindTarget(head, input, path, context, &target)) {
-    return Refuse(ResponseType::kForbidden, nullptr, context);
+    if (target.api == nullptr || !target.api->http_api) {
+      return Refuse(ResponseType::kForbidden, nullptr, context);
+    }
+    BeginHttpApi(context);
+    return Refuse(ResponseType::kResourceNotFound, nullptr, context);
   }
   const Api& api = *target.api;
   const Stage& stage = *target.stage;
@@ -291,8 +308,11 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
     return Refuse(ResponseType::kForbidden, nullptr, context);
   }
   if (target.by_api_id && deployment.execute_api_endpoint_disabled) {
+    if (deployment.http_api) BeginHttpApi(context);
     return Refuse(ResponseType::kForbidden, nullptr, context);
   }
+
+  if (deployment.http_api) return MatchHttpApi(head, target, variant, context, arena);
 
   RouteTree::Match match;
   if (!deployment.tree.Find(target.method_path, RoutedMethod(head), &match)) {
@@ -319,7 +339,60 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
     context->path_params = params;
     context->path_param_count = match.value_count;
   }
-  return {&route, &variant, ResponseType::kNone};
+  return {&route, &variant, ResponseType::kNone, false};
+}
+
+// http-api.md §2, §3: a full match of path and method, else a greedy one, else `$default`.
+RouteMatch Router::MatchHttpApi(const RequestHead& head, const Target& target,
+                                const Variant& variant, RequestContext* context,
+                                Arena* arena) const {
+  const Deployment& deployment = *variant.deployment;
+  BeginHttpApi(context);
+  context->cors = deployment.cors.get();
+  context->by_domain = !target.by_api_id;
+  if (context->by_domain) {
+    // The stage stands in the path, the mapping's key does not.
+    context->path = target.stage->name == kDefault
+                        ? target.method_path
+                        : arena->Concat("/", target.stage->name, target.method_path);
+  }
+  if (deployment.cors != nullptr && CorsPolicy::IsPreflight(head)) {
+    context->cors_preflight = true;
+    return {&variant.preflight, &variant, ResponseType::kNone, true};
+  }
+  const std::string_view path = target.method_path;
+  const MethodMask method = MethodBit(head.method);
+  // `/pets/` is no `/pets`, but it has what `/pets/{proxy+}` asks for: a greedy variable may be
+  // empty. A letter stands in for what is not there.
+  const bool open = path.ends_with('/');
+  RouteTree::Match match;
+  uint32_t route;
+  if ((path.size() == 1 || !open) && deployment.tree.Find(path, method, &match)) {
+    route = match.route;
+  } else if (deployment.greedy_tree.Find(open ? arena->Concat(path, "x") : path, method, &match)) {
+    route = deployment.greedy_base + match.route;
+    if (open) --match.values[match.value_count - 1].size;
+  } else if (deployment.default_route.has_value()) {
+    route = *deployment.default_route;
+    match.value_count = 1;
+    match.values[0] = {path.data() + 1, path.size() - 1};
+  } else {
+    return Refuse(ResponseType::kResourceNotFound, &variant, context);
+  }
+  const MethodFacts& facts = deployment.methods[route];
+  context->resource_id = facts.resource_id;
+  context->resource_path = facts.resource_path;
+  context->route_method = facts.method();
+  context->operation_name = facts.operation_name;
+  if (match.value_count != 0) {
+    auto* params = arena->NewArray<NameValue>(match.value_count);
+    for (uint32_t i = 0; i < match.value_count; ++i) {
+      params[i] = {facts.variables[i], {match.values[i].data, match.values[i].size}};
+    }
+    context->path_params = params;
+    context->path_param_count = match.value_count;
+  }
+  return {&variant.routes[route], &variant, ResponseType::kNone, true};
 }
 
 }  // namespace postern

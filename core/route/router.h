@@ -27,10 +27,12 @@ struct RouteMatch {
   const Route* route = nullptr;      ///< null: refused
   const Variant* variant = nullptr;  ///< set as soon as API and stage are known, refused or not
   ResponseType refusal = ResponseType::kNone;
+  bool http_api = false;  ///< refused by the rules of HTTP APIs
 
   /// The gateway responses that hold for the request, found or refused.
   const ApiReplies& replies() const {
-    return variant != nullptr ? *variant->deployment->replies : ApiReplies::Default();
+    if (variant != nullptr) return *variant->deployment->replies;
+    return http_api ? ApiReplies::HttpApi() : ApiReplies::Default();
   }
 };
 
@@ -111,6 +113,8 @@ class Router {
                     RequestContext* context, const DomainEntry& entry, Target* target) const;
   bool FindByStage(std::string_view api_id, std::string_view path, Target* target) const;
   const DomainEntry* FindDomain(std::string_view host) const;
+  RouteMatch MatchHttpApi(const RequestHead& head, const Target& target, const Variant& variant,
+                          RequestContext* context, Arena* arena) const;
 
   Gateway gateway_;
   std::vector<std::unique_ptr<const Api>> apis_;

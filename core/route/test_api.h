@@ -49,6 +49,48 @@ inline std::shared_ptr<Deployment> MakeTestDeployment(const TestResources& resou
   return deployment;
 }
 
+/// The same of an HTTP API; the path "$default" is its default route.
+inline std::shared_ptr<Deployment> MakeTestHttpDeployment(const TestResources& resources) {
+  TestResources full, greedy;
+  bool has_default = false;
+  for (const auto& resource : resources) {
+    if (resource.first == "$default") {
+      has_default = true;
+    } else {
+      (resource.first.ends_with("+}") ? greedy : full).push_back(resource);
+    }
+  }
+  auto deployment = MakeTestDeployment(full);
+  auto rest = MakeTestDeployment(greedy);
+  deployment->http_api = true;
+  deployment->replies = ApiReplies::MakeHttpApi();
+  deployment->greedy_tree = std::move(rest->tree);
+  deployment->greedy_base = static_cast<uint32_t>(deployment->methods.size());
+  const auto add = [&](std::string_view method, std::string_view path,
+                       const std::vector<std::string_view>& variables) {
+    MethodFacts& facts = deployment->methods.emplace_back();
+    facts.resource_path = deployment->text.Intern(path);
+    facts.declared = ParseMethodBit(method);
+    facts.variables = deployment->text.InternList(variables);
+    facts.variable_count = static_cast<uint32_t>(variables.size());
+  };
+  for (const MethodFacts& facts : rest->methods) {
+    add(facts.method(), facts.resource_path,
+        {facts.variables, facts.variables + facts.variable_count});
+  }
+  if (has_default) {
+    deployment->default_route = static_cast<uint32_t>(deployment->methods.size());
+    add("ANY", "$default", {"proxy"});
+  }
+  for (MethodFacts& facts : deployment->methods) {
+    facts.resource_id = deployment->text.Intern(facts.resource_path == "$default"
+                                                    ? std::string("$default")
+                                                    : std::string(facts.method()) + " " +
+                                                          std::string(facts.resource_path));
+  }
+  return deployment;
+}
+
 /// A deployment in service.
 inline std::unique_ptr<Variant> MakeTestVariant(std::shared_ptr<const Deployment> deployment,
                                                 std::string_view deployment_id = "dep001") {

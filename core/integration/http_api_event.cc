@@ -1,0 +1,449 @@
+#include "core/integration/http_api_event.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/context/arena_sink.h"
+#include "core/context/client_certificate.h"
+#include "core/context/value_source.h"
+#include "lib/text/ascii.h"
+#include "lib/text/base64.h"
+#include "lib/text/json_writer.h"
+#include "lib/text/media_type.h"
+#include "lib/text/query_string.h"
+#include "lib/text/time_format.h"
+
+namespace postern {
+namespace {
+
+constexpr size_t kUsualSize = 2048;
+
+/// A name with one of its values.
+struct Entry {
+  std::string_view name;
+  std::string_view value;
+  uint32_t place;  // where it stood
+};
+
+struct Entries {
+  Entry* data = nullptr;
+  size_t count = 0;
+
+  /// Calls `visit(first, last)` for each name with the range of its entries.
+  template <typename Visit>
+  void ForEachName(Visit visit) const {
+    for (size_t i = 0; i < count;) {
+      size_t end = i + 1;
+      while (end < count && data[end].name == data[i].name) ++end;
+      visit(data + i, data + end);
+      i = end;
+    }
+  }
+};
+
+void SortByName(const Entries& entries) {
+  std::sort(entries.data, entries.data + entries.count, [](const Entry& a, const Entry& b) {
+    const int order = a.name.compare(b.name);
+    return order != 0 ? order < 0 : a.place < b.place;
+  });
+}
+
+std::string_view Lower(std::string_view text, Arena* arena) {
+  if (std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) {
+    return text;
+  }
+  char* out = arena->Allocate(text.size(), 1);
+  std::transform(text.begin(), text.end(), out, ToLower);
+  return {out, text.size()};
+}
+
+std::string_view Decimal(uint64_t number, Arena* arena) {
+  char* out = arena->Allocate(20, 1);
+  return {out, static_cast<size_t>(std::to_chars(out, out + 20, number).ptr - out)};
+}
+
+// What the gateway itself puts in (http-api.md §5), beside the client's.
+Entries CollectHeaders(const RequestContext& context, size_t body_size, Arena* arena) {
+  constexpr size_t kAdded = 6;
+  const RequestHead& request = *context.request;
+  Entries out{arena->NewArray<Entry>(request.headers.size() + kAdded), 0};
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out.data[out.count] = {name, value, static_cast<uint32_t>(out.count)};
+    ++out.count;
+  };
+  std::string_view forwarded_for;
+  for (const HeaderField& field : request.headers) {
+    switch (field.id) {
+      case HeaderId::kXForwardedFor:
+        forwarded_for =
+            forwarded_for.empty() ? field.value : arena->Concat(forwarded_for, ", ", field.value);
+        break;
+      case HeaderId::kXForwardedPort:
+      case HeaderId::kXForwardedProto:
+      case HeaderId::kXAmznTraceId:
+        break;
+      default:
+        add(Lower(field.name, arena), field.value);
+    }
+  }
+  add("content-length", Decimal(body_size, arena));
+  add("host", request.authority);
+  add("x-amzn-trace-id", context.trace_id);
+  add("x-forwarded-for", forwarded_for.empty()
+                             ? context.peer_ip
+                             : arena->Concat(forwarded_for, ", ", context.peer_ip));
+  add("x-forwarded-port", context.forwarded_port);
+  add("x-forwarded-proto", context.forwarded_proto);
+  SortByName(out);
+  return out;
+}
+
+Entries CollectQuery(std::string_view query, Arena* arena) {
+  if (query.empty()) return {};
+  size_t bound = 1;
+  for (char c : query) bound += c == '&' || c == ';';
+  Entries out{arena->NewArray<Entry>(bound), 0};
+  QueryScanner scanner(query);
+  while (const auto field = scanner.Next()) {
+    out.data[out.count] = {DecodeQueryText(field->name, arena),
+                           DecodeQueryText(field->value, arena), static_cast<uint32_t>(out.count)};
+    ++out.count;
+  }
+  SortByName(out);
+  return out;
+}
+
+void Member(std::string_view key, std::string_view value, JsonWriter& json) {
+  json.PlainKey(key);
+  json.String(value);
+}
+
+void NullMember(std::string_view key, JsonWriter& json) {
+  json.PlainKey(key);
+  json.Null();
+}
+
+// Values of one name, joined by a comma alone.
+void JoinedMember(const Entry* first, const Entry* last, Arena* arena, JsonWriter& json) {
+  json.Key(first->name);
+  if (last - first == 1) {
+    json.String(first->value);
+    return;
+  }
+  size_t size = 0;
+  for (const Entry* at = first; at != last; ++at) size += at->value.size() + 1;
+  ArenaSink sink(arena, size);
+  for (const Entry* at = first; at != last; ++at) {
+    if (at != first) sink.Append(',');
+    sink.Append(at->value);
+  }
+  json.String(sink.written());
+}
+
+// Each pair of every Cookie field.
+template <typename Visit>
+void ForEachCookie(const RequestHead& request, Visit visit) {
+  for (const HeaderField& field : request.headers) {
+    if (field.id != HeaderId::kCookie) continue;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find(';'), rest.size());
+      if (const std::string_view pair = TrimOws(rest.substr(0, end)); !pair.empty()) visit(pair);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+}
+
+// Decoded once; a '%' that starts no escape stands for itself, and so does '+'.
+std::string_view PathValue(std::string_view raw, Arena* arena) {
+  if (raw.find('%') == raw.npos) return raw;
+  char* out = arena->Allocate(raw.size(), 1);
+  size_t size = 0;
+  for (size_t i = 0; i < raw.size(); ++i) {
+    const bool escape = raw[i] == '%' && i + 2 < raw.size() && HexValue(raw[i + 1]) >= 0 &&
+                        HexValue(raw[i + 2]) >= 0;
+    out[size++] =
+        escape ? static_cast<char>(HexValue(raw[i + 1]) * 16 + HexValue(raw[i + 2])) : raw[i];
+    if (escape) i += 2;
+  }
+  return {out, size};
+}
+
+// Path parameters of `$default` are the gateway's own: the rest of the path, for its integration.
+size_t PathParameters(const RequestContext& context) {
+  return context.resource_path == "$default" ? 0 : context.path_param_count;
+}
+
+void WritePathParameters(const RequestContext& context, Arena* arena, JsonWriter& json) {
+  json.BeginObject();
+  for (size_t i = 0; i < PathParameters(context); ++i) {
+    json.Key(context.path_params[i].name);
+    json.String(PathValue(context.path_params[i].value, arena));
+  }
+  json.EndObject();
+}
+
+void WriteStageVariables(const RequestContext& context, JsonWriter& json) {
+  json.BeginObject();
+  for (size_t i = 0; i < context.stage_variable_count; ++i) {
+    json.Key(context.stage_variables[i].name);
+    json.String(context.stage_variables[i].value);
+  }
+  json.EndObject();
+}
+
+void WriteClientCertificate(const ClientCertificate& certificate, JsonWriter& json) {
+  json.PlainKey("clientCert");
+  json.BeginObject();
+  Member("clientCertPem", certificate.pem, json);
+  Member("subjectDN", certificate.subject_dn, json);
+  Member("issuerDN", certificate.issuer_dn, json);
+  Member("serialNumber", certificate.serial_number, json);
+  json.PlainKey("validity");
+  json.BeginObject();
+  Member("notBefore", certificate.not_before, json);
+  Member("notAfter", certificate.not_after, json);
+  json.EndObject();
+  json.EndObject();
+}
+
+std::string_view ContentType(const RequestContext& context) {
+  const HeaderField* type = context.request->headers.FindLast(HeaderId::kContentType);
+  return type != nullptr ? type->value : std::string_view{};
+}
+
+size_t SizeWith(std::string_view body, bool binary) {
+  return kUsualSize + (binary ? Base64EncodedSize(body.size()) : body.size() + body.size() / 8);
+}
+
+void WriteBody(std::string_view body, bool binary, JsonWriter& json) {
+  json.PlainKey("body");
+  if (binary) {
+    json.Base64(body);
+  } else {
+    json.String(body);
+  }
+}
+
+void WriteTime(std::string_view key, int64_t ms, JsonWriter& json) {
+  char time[kClfTimeSize];
+  Member(key, FormatClfTime(ms, time), json);
+}
+
+// Each name with its last value, and with all of them.
+void WriteMaps(std::string_view single, std::string_view multi, const Entries& entries,
+               bool null_if_empty, JsonWriter& json) {
+  json.PlainKey(single);
+  if (entries.count == 0 && null_if_empty) {
+    json.Null();
+    NullMember(multi, json);
+    return;
+  }
+  json.BeginObject();
+  entries.ForEachName([&](const Entry* first, const Entry* last) {
+    json.Key(first->name);
+    json.String(last[-1].value);
+  });
+  json.EndObject();
+  json.PlainKey(multi);
+  json.BeginObject();
+  entries.ForEachName([&](const Entry* first, const Entry* last) {
+    json.Key(first->name);
+    json.BeginArray();
+    for (const Entry* at = first; at != last; ++at) json.String(at->value);
+    json.EndArray();
+  });
+  json.EndObject();
+}
+
+// Identity of somebody whom nobody has authenticated (http-api.md §6).
+void WriteIdentity(const RequestContext& context, JsonWriter& json) {
+  json.PlainKey("identity");
+  json.BeginObject();
+  for (const std::string_view name :
+       {"accessKey", "accountId", "caller", "cognitoAmr", "cognitoAuthenticationProvider",
+        "cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId",
+        "principalOrgId"}) {
+    NullMember(name, json);
+  }
+  Member("sourceIp", context.source_ip, json);
+  NullMember("user", json);
+  Member("userAgent", context.user_agent, json);
+  NullMember("userArn", json);
+  if (context.client_certificate != nullptr) {
+    WriteClientCertificate(*context.client_certificate, json);
+  }
+  json.EndObject();
+}
+
+}  // namespace
+
+bool IsBinaryForHttpApi(std::string_view content_type) {
+  const auto type = ParseMediaType(content_type);
+  if (!type.has_value()) return true;
+  const std::string_view essence = type->essence;
+  const bool text = (essence.size() > 5 && EqualsIgnoreCase(essence.substr(0, 5), "text/")) ||
+                    EqualsIgnoreCase(essence, "application/json") ||
+                    EqualsIgnoreCase(essence, "application/xml") ||
+                    EqualsIgnoreCase(essence, "application/javascript") ||
+                    EqualsIgnoreCase(essence, "application/graphql");
+  if (!text) return true;
+  // Text in another encoding than UTF-8 is bytes.
+  size_t at = content_type.find(';');
+  while (at != content_type.npos) {
+    const size_t end = std::min(content_type.find(';', at + 1), content_type.size());
+    std::string_view parameter = TrimOws(content_type.substr(at + 1, end - at - 1));
+    constexpr std::string_view kCharset = "charset=";
+    if (parameter.size() > kCharset.size() &&
+        EqualsIgnoreCase(parameter.substr(0, kCharset.size()), kCharset)) {
+      std::string_view name = parameter.substr(kCharset.size());
+      if (name.size() > 1 && name.front() == '"' && name.back() == '"') {
+        name = name.substr(1, name.size() - 2);
+      }
+      return !EqualsIgnoreCase(name, "utf-8");
+    }
+    at = end == content_type.size() ? content_type.npos : end;
+  }
+  return false;
+}
+
+std::string_view MakeHttpApiEvent(const RequestContext& context, std::string_view body,
+                                  Arena* arena) {
+  const RequestHead& request = *context.request;
+  const bool binary = !body.empty() && IsBinaryForHttpApi(ContentType(context));
+  ArenaSink sink(arena, SizeWith(body, binary));
+  JsonWriter json(&sink);
+  json.BeginObject();
+  Member("version", "2.0", json);
+  Member("routeKey", context.resource_id, json);
+  Member("rawPath", context.path, json);
+  Member("rawQueryString", request.query(), json);
+  bool cookies = false;
+  ForEachCookie(request, [&](std::string_view pair) {
+    if (!cookies) {
+      json.PlainKey("cookies");
+      json.BeginArray();
+      cookies = true;
+    }
+    json.String(pair);
+  });
+  if (cookies) json.EndArray();
+  json.PlainKey("headers");
+  json.BeginObject();
+  CollectHeaders(context, body.size(), arena)
+      .ForEachName([&](const Entry* first, const Entry* last) {
+        if (first->name == "cookie") return;
+        JoinedMember(first, last, arena, json);
+      });
+  json.EndObject();
+  if (const Entries query = CollectQuery(request.query(), arena); query.count > 0) {
+    json.PlainKey("queryStringParameters");
+    json.BeginObject();
+    query.ForEachName(
+        [&](const Entry* first, const Entry* last) { JoinedMember(first, last, arena, json); });
+    json.EndObject();
+  }
+  json.PlainKey("requestContext");
+  json.BeginObject();
+  Member("accountId", context.account_id, json);
+  Member("apiId", context.api_id, json);
+  if (context.client_certificate != nullptr) {
+    json.PlainKey("authentication");
+    json.BeginObject();
+    WriteClientCertificate(*context.client_certificate, json);
+    json.EndObject();
+  }
+  Member("domainName", context.domain_name, json);
+  Member("domainPrefix", context.domain_prefix, json);
+  json.PlainKey("http");
+  json.BeginObject();
+  Member("method", request.method_text, json);
+  Member("path", context.path, json);
+  Member("protocol", "HTTP/1.1", json);
+  Member("sourceIp", context.source_ip, json);
+  Member("userAgent", context.user_agent, json);
+  json.EndObject();
+  Member("requestId", context.request_id, json);
+  Member("routeKey", context.resource_id, json);
+  Member("stage", context.stage, json);
+  WriteTime("time", context.request_time_ms, json);
+  json.PlainKey("timeEpoch");
+  json.Int(context.request_time_ms);
+  json.EndObject();
+  if (PathParameters(context) > 0) {
+    json.PlainKey("pathParameters");
+    WritePathParameters(context, arena, json);
+  }
+  if (context.stage_variable_count > 0) {
+    json.PlainKey("stageVariables");
+    WriteStageVariables(context, json);
+  }
+  if (!body.empty()) WriteBody(body, binary, json);
+  json.PlainKey("isBase64Encoded");
+  json.Bool(binary);
+  json.EndObject();
+  return sink.written();
+}
+
+std::string_view MakeHttpApiEventV1(const RequestContext& context, std::string_view body,
+                                    Arena* arena) {
+  const RequestHead& request = *context.request;
+  const bool binary = !body.empty() && IsBinaryForHttpApi(ContentType(context));
+  ArenaSink sink(arena, SizeWith(body, binary));
+  JsonWriter json(&sink);
+  // Through a custom domain the mapping key stays and the stage is not put in (http-api.md §3).
+  const std::string_view path = context.by_domain ? request.path() : context.path;
+  json.BeginObject();
+  Member("version", "1.0", json);
+  Member("resource", context.resource_path, json);
+  Member("path", path, json);
+  Member("httpMethod", request.method_text, json);
+  WriteMaps("headers", "multiValueHeaders", CollectHeaders(context, body.size(), arena), false,
+            json);
+  WriteMaps("queryStringParameters", "multiValueQueryStringParameters",
+            CollectQuery(request.query(), arena), true, json);
+  json.PlainKey("requestContext");
+  json.BeginObject();
+  Member("accountId", context.account_id, json);
+  Member("apiId", context.api_id, json);
+  Member("domainName", context.domain_name, json);
+  Member("domainPrefix", context.domain_prefix, json);
+  Member("extendedRequestId", context.request_id, json);
+  Member("httpMethod", request.method_text, json);
+  WriteIdentity(context, json);
+  Member("path", path, json);
+  Member("protocol", "HTTP/1.1", json);
+  Member("requestId", context.request_id, json);
+  WriteTime("requestTime", context.request_time_ms, json);
+  json.PlainKey("requestTimeEpoch");
+  json.Int(context.request_time_ms);
+  Member("resourceId", context.resource_id, json);
+  Member("resourcePath", context.resource_path, json);
+  Member("stage", context.stage, json);
+  json.EndObject();
+  json.PlainKey("pathParameters");
+  if (PathParameters(context) > 0) {
+    WritePathParameters(context, arena, json);
+  } else {
+    json.Null();
+  }
+  json.PlainKey("stageVariables");
+  if (context.stage_variable_count > 0) {
+    WriteStageVariables(context, json);
+  } else {
+    json.Null();
+  }
+  if (body.empty()) {
+    NullMember("body", json);
+  } else {
+    WriteBody(body, binary, json);
+  }
+  json.PlainKey("isBase64Encoded");
+  json.Bool(binary);
+  json.EndObject();
+  return sink.written();
+}
+
+}  // namespace postern

@@ -37,6 +37,10 @@ class FilterImporter {
   void Import(Node filters, FiltersInForce& in_force,
               google::protobuf::RepeatedPtrField<snapshot::v1::FilterEntry>& out);
 
+  /// Has responses of at least `bytes` compressed, as the property `node` of the API asks: by the
+  /// filter postern.compress in front of the others, unless the API places that one itself.
+  void AddCompression(Node node, int64_t bytes, snapshot::v1::Deployment& deployment);
+
   /// Those of the whole API.
   const FiltersInForce& of_api() const { return of_api_; }
 

@@ -371,9 +371,8 @@ class Importer {
       if (*size < 0 || *size > kMaxCompressionBytes) {
         context_.Problem(value, name,
                          "Invalid minimum compression size, must be between 0 and 10485760");
-      } else if (context_.capabilities().compression) {
-        result_.deployment.set_minimum_compression_bytes(static_cast<uint32_t>(*size));
-        context_.Applied(value, name);
+      } else if (context_.capabilities().filters) {
+        filters_.AddCompression(value, *size, result_.deployment);
       } else {
         context_.Ignored(value, name, "Responses are not compressed by this version.");
       }

@@ -14,7 +14,7 @@ GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
   all.request_validation = all.filters = all.templates = all.body_mapping = true;
-  all.aws_services = all.compression = all.response_streaming = true;
+  all.aws_services = all.response_streaming = true;
   return all;
 }
 

@@ -86,7 +86,7 @@ GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
   all.request_validation = all.filters = all.templates = all.body_mapping = true;
-  all.aws_services = all.compression = all.response_streaming = true;
+  all.aws_services = all.response_streaming = true;
   return all;
 }
 
@@ -1051,8 +1051,9 @@ TEST(ImportCapabilities, TemplatesServicesAndFilters) {
   EXPECT_EQ(a->filters(0).failure_policy(), v1::FAILURE_POLICY_SKIP);
   EXPECT_EQ(a->filters(0).pause_limit_ms(), 5u);
   EXPECT_EQ(FindMethod(result.deployment, "/b", "POST")->integration().lambda().function(), "f");
-  EXPECT_EQ(result.deployment.filters(0).config_json(), "{\"b\":[1,{\"c\":\"d\"}],\"a\":\"x\"}");
-  EXPECT_TRUE(result.deployment.has_minimum_compression_bytes());
+  ASSERT_EQ(result.deployment.filters_size(), 2);
+  EXPECT_EQ(result.deployment.filters(0).module(), "postern.compress");
+  EXPECT_EQ(result.deployment.filters(1).config_json(), "{\"b\":[1,{\"c\":\"d\"}],\"a\":\"x\"}");
 }
 
 // What a filter needs, and nothing else: a misspelt member could be a guard (plugin-abi.md §7.2).
@@ -1224,6 +1225,33 @@ TEST(ImportFilters, ModulesAreAsTheyArePinned) {
         Import(Definition("  /x: {}\n", Concat("x-postern-modules: ", modules, "\n"))).ok())
         << modules;
   }
+}
+
+// rest-api.md §10.4: minimumCompressionSize, which is what the filter postern.compress is for.
+TEST(ImportFilters, CompressionIsAFilter) {
+  const std::string size = "x-amazon-apigateway-minimum-compression-size: 1024\n";
+  const ImportResult result = Import(Definition(
+      "  /x:\n    get:\n      x-postern-filters: [{name: compress, disabled: true}]\n      "
+      "x-amazon-apigateway-integration: {type: mock}\n",
+      size + "x-postern-filters: [{name: a, module: m, point: response}]\n"));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  ASSERT_EQ(result.deployment.filters_size(), 2);
+  const v1::FilterEntry& compress = result.deployment.filters(0);
+  EXPECT_EQ(compress.name(), "compress");
+  EXPECT_EQ(compress.module(), "postern.compress");
+  EXPECT_EQ(compress.point(), v1::FILTER_POINT_RESPONSE);
+  EXPECT_EQ(compress.config_json(), "{\"minimumCompressionSize\":1024}");
+  EXPECT_EQ(result.deployment.filters(1).name(), "a");
+  ASSERT_EQ(result.modules.size(), 2u);
+  EXPECT_EQ(result.modules[1].name(), "postern.compress");
+
+  // One that the API places itself is enough.
+  const ImportResult own = Import(Definition(
+      "  /x: {}\n",
+      size + "x-postern-filters: [{name: z, module: postern.compress, point: request}]\n"));
+  ASSERT_TRUE(own.ok());
+  EXPECT_EQ(own.deployment.filters_size(), 1);
+  EXPECT_THAT(own.report.ToText(false), HasSubstr("The filter \"z\" compresses"));
 }
 
 TEST(ImportFilters, UpstreamsAreNamed) {

@@ -30,7 +30,7 @@ void Exchange(const std::function<void()>& what) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker, {&filter});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
 }
 
@@ -87,12 +87,12 @@ TEST(HookWatchdogTest, SeesOneCallThatTakesTooLongAndNotManyShortOnes) {
   TestPlan plan(&worker, {&filter});
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(150);
   while (std::chrono::steady_clock::now() < until) {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
   }
   EXPECT_EQ(stuck.load(), 0);
   wait = true;
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_EQ(stuck.load(), 1);
 }

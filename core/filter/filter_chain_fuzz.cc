@@ -226,7 +226,7 @@ void Play(TestWorker* worker, const uint8_t* data, size_t size) {
   }
   {
     TestPlan plan(worker, filters);
-    TestExchange exchange(&plan, "POST");
+    ChainExchange exchange(&plan, "POST");
     exchange.take_request = (input.Next() & 1) != 0;
     exchange.take_response = (input.Next() & 1) != 0;
     HeaderMap trailers(exchange.arena());

@@ -56,7 +56,7 @@ TEST_F(FilterChainTest, HeadsPassInOrderAndInReverse) {
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     EXPECT_EQ(exchange.request_heads, 1);
     EXPECT_TRUE(exchange.request_ended);
@@ -75,7 +75,7 @@ TEST_F(FilterChainTest, HeadsPassInOrderAndInReverse) {
 TEST_F(FilterChainTest, BodiesEndWithOneLastEvent) {
   TestFilter a = Tracer("a");
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"});
   EXPECT_EQ(trace_, (Trace{"a Qh", "a Qb:one", "a Qb:two", "a QbLE:"}));
   EXPECT_EQ(exchange.request_body, "onetwo");
@@ -110,7 +110,7 @@ TEST_F(FilterChainTest, ContentThatNobodyChangesIsNotCopied) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   postern::ResponseHead* head = exchange.MakeHead(200);
   head->body = BodyKind::kUnknown;
@@ -134,7 +134,7 @@ TEST_F(FilterChainTest, PauseInHeadersHoldsTheDirection) {
   };
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"});
   EXPECT_EQ(trace_, Trace{});
   EXPECT_EQ(exchange.request_heads, 0);
@@ -162,7 +162,7 @@ TEST_F(FilterChainTest, PauseInBodyHoldsTheChunkThatCanBeChangedMeanwhile) {
     return ++calls == 1 ? POSTERN_PAUSE : POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"});
   EXPECT_EQ(exchange.request.body, BodyKind::kUnknown);  // no promise of a length
   EXPECT_FALSE(exchange.request.has_content_length);
@@ -186,7 +186,7 @@ TEST_F(FilterChainTest, PauseInTrailersHoldsTheEnd) {
     return POSTERN_PAUSE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   HeaderMap trailers(exchange.arena());
   trailers.Add("X-Sum", "9");
   exchange.Request({"one"}, true, &trailers);
@@ -203,7 +203,7 @@ TEST_F(FilterChainTest, DetachEndsOneDirection) {
   TestFilter a = Tracer("a");
   a.request_headers = [&](postern_ctx*, uint32_t) { return POSTERN_DETACH; };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one"});
   EXPECT_EQ(trace_, Trace{});
   exchange.Respond(200, {"x"});
@@ -226,7 +226,7 @@ TEST_F(FilterChainTest, BufferCollectsAndHoldsTheHead) {
   };
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"}, /*end=*/false);
   EXPECT_EQ(exchange.wanted, 1);
   EXPECT_EQ(exchange.request_heads, 0);
@@ -254,7 +254,7 @@ TEST_F(FilterChainTest, PauseInsideBufferStillHoldsTheHead) {
   };
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"ab", "cd"});
   EXPECT_EQ(exchange.request_heads, 0);
   EXPECT_EQ(trace_, Trace{});
@@ -277,7 +277,7 @@ TEST_F(FilterChainTest, BufferPausedInTheHeadersHookCollectsAfterTheResume) {
     return POSTERN_PAUSE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"ab"}, /*end=*/false);
   EXPECT_EQ(H().body_mode(held, kQ, POSTERN_BODY_BUFFER, 0), POSTERN_OK);  // while paused in it
   H().resume(held, kQ);
@@ -300,7 +300,7 @@ TEST_F(FilterChainTest, BufferOverItsLimitIsRefused) {
       return POSTERN_CONTINUE;
     };
     TestPlan plan(&worker_, {&a, &b});
-    TestExchange exchange(&plan, "POST");
+    ChainExchange exchange(&plan, "POST");
     if (declared) {
       exchange.Request({"123", "456"});
     } else {
@@ -325,7 +325,7 @@ TEST_F(FilterChainTest, BufferedResponseOverItsLimitIsAFailureOfTheIntegration) 
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond(200, {"123", "456", "789"});
   EXPECT_EQ(exchange.status, 504);
@@ -347,7 +347,7 @@ TEST_F(FilterChainTest, ABufferedBodyTakenAwayLeavesAMessageWithout) {
   };
   TestFilter out = Tracer("out");
   TestPlan plan(&worker_, {&out, &a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   trace_.clear();
   exchange.Respond(200, {"gone"});
@@ -364,7 +364,7 @@ TEST_F(FilterChainTest, SkipLeavesTheBodyAlone) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one"});
   EXPECT_EQ(trace_, Trace{});
   EXPECT_EQ(exchange.request_body, "one");
@@ -399,7 +399,7 @@ TEST_F(FilterChainTest, BodyModeIsForTheHeadersHook) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a, &b, &c});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one"});
   EXPECT_EQ(exchange.request_body, "one");
 }
@@ -415,7 +415,7 @@ TEST_F(FilterChainTest, ASpliceInTheHeadersHookMakesABody) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&out, &a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   trace_.clear();
   exchange.Respond(200);
@@ -450,7 +450,7 @@ TEST_F(FilterChainTest, SplicesOfEveryKind) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond(200, {"abcdef"});
   EXPECT_EQ(exchange.response_body, "<af>");
@@ -475,7 +475,7 @@ TEST_F(FilterChainTest, ReleasedOnceWhenTheExchangeIsCut) {
   };
   TestPlan plan(&worker_, {&a});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     exchange.Respond(200, {"abc"}, false);
     exchange.chain->End();
@@ -500,7 +500,7 @@ TEST_F(FilterChainTest, ARepliesPassesOutThroughTheFiltersInFront) {
   };
   TestFilter c = Tracer("c");
   TestPlan plan(&worker_, {&a, &b, &c});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"body"});
   EXPECT_EQ(exchange.request_heads, 0);
   EXPECT_EQ(exchange.status, 401);
@@ -523,7 +523,7 @@ TEST_F(FilterChainTest, EveryKindOfReplyIsAGatewayResponse) {
       return POSTERN_CONTINUE;
     };
     TestPlan plan(&worker_, {&a});
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     EXPECT_GE(exchange.status, 400);
     EXPECT_NE(exchange.context.error_type, ResponseType::kNone);
@@ -540,7 +540,7 @@ TEST_F(FilterChainTest, EveryKindOfReplyIsAGatewayResponse) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "GET", &replies);
+  ChainExchange exchange(&plan, "GET", &replies);
   exchange.Request();
   EXPECT_EQ(exchange.status, 420);
   EXPECT_EQ(exchange.response_body, "calm down: 100 a minute");
@@ -566,7 +566,7 @@ TEST_F(FilterChainTest, ARawReplyKeepsTheModulesMemory) {
   };
   TestPlan plan(&worker_, {&a});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.take_response = false;
     exchange.Request();
     EXPECT_EQ(exchange.status, 203);
@@ -621,7 +621,7 @@ TEST_F(FilterChainTest, RepliesThatAreRefused) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_EQ(exchange.request_heads, 1);
 }
@@ -635,7 +635,7 @@ TEST_F(FilterChainTest, ARepliesInsteadOfTheResponse) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   trace_.clear();
   exchange.Respond(200, {"secret"});
@@ -653,7 +653,7 @@ TEST_F(FilterChainTest, NoReplyAfterTheResponseHasPassed) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond(200, {"x"});
   EXPECT_EQ(status, POSTERN_E_STATE);
@@ -670,7 +670,7 @@ TEST_F(FilterChainTest, AbortAnswersNothing) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_TRUE(exchange.aborted);
   EXPECT_EQ(exchange.response_heads, 0);
@@ -684,7 +684,7 @@ TEST_F(FilterChainTest, NullPassesTheFilterBy) {
   a.create = [](postern_ctx*) { return false; };
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond();
   EXPECT_EQ(trace_, (Trace{"b QhE", "b PhE"}));
@@ -709,7 +709,7 @@ TEST_F(FilterChainTest, StreamEndComesOnceAndMaySetVariables) {
   };
   TestPlan plan(&worker_, {&a});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     exchange.chain->End();  // the client has gone
     exchange.chain->End();
@@ -729,7 +729,7 @@ TEST_F(FilterChainTest, FailDeniesByDefault) {
     TestFilter b = Tracer("b");
     b.request_headers = [&](postern_ctx*, uint32_t) { return verdict; };
     TestPlan plan(&worker_, {&a, &b});
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     EXPECT_EQ(exchange.status, 500);
     EXPECT_EQ(exchange.context.error_type, ResponseType::kDefault5xx);
@@ -744,7 +744,7 @@ TEST_F(FilterChainTest, AnAuthorizerThatFailsIsAnAuthorizerFailure) {
   a.policy = FilterFailurePolicy::kSkip;  // never for an authorizer
   a.request_headers = [&](postern_ctx*, uint32_t) { return POSTERN_FAIL; };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_EQ(exchange.context.error_type, ResponseType::kAuthorizerFailure);
   EXPECT_EQ(exchange.request_heads, 0);
@@ -755,7 +755,7 @@ TEST_F(FilterChainTest, SkipGoesOnWithoutTheFilter) {
   a.policy = FilterFailurePolicy::kSkip;
   a.request_body = [&](postern_ctx*, uint32_t) { return POSTERN_FAIL; };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"});
   exchange.Respond(200, {"x"});
   EXPECT_EQ(exchange.request_body, "onetwo");
@@ -773,7 +773,7 @@ TEST_F(FilterChainTest, SkipWhileBufferingLetsGoWhatWasCollected) {
   };
   a.request_body = [&](postern_ctx*, uint32_t) { return POSTERN_FAIL; };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one", "two"});
   EXPECT_EQ(exchange.request_body, "onetwo");
   EXPECT_EQ(exchange.request_ends, 1);
@@ -783,7 +783,7 @@ TEST_F(FilterChainTest, FailAfterTheHeadHasGoneCutsTheExchange) {
   TestFilter a = Tracer("a");
   a.response_body = [&](postern_ctx*, uint32_t) { return POSTERN_FAIL; };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond(200, {"x"});
   EXPECT_TRUE(exchange.aborted);
@@ -798,7 +798,7 @@ TEST_F(FilterChainTest, AStalledFilterIsEnded) {
   b.pause_limit_ms = 20;
   b.request_headers = [&](postern_ctx*, uint32_t) { return POSTERN_PAUSE; };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_EQ(exchange.dones, 0);
   EXPECT_TRUE(RunUntil(
@@ -820,7 +820,7 @@ TEST_F(FilterChainTest, TheEarliestOfSeveralPausesEndsFirst) {
     return POSTERN_PAUSE;
   };
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"x"});
   exchange.Respond(200);
   EXPECT_TRUE(RunUntil(
@@ -834,7 +834,7 @@ TEST_F(FilterChainTest, AFailedIntegrationPassesEveryFilter) {
   TestFilter a = Tracer("a");
   TestFilter b = Tracer("b");
   TestPlan plan(&worker_, {&a, &b});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   trace_.clear();
   exchange.chain->ResponseFailure(ResponseType::kIntegrationTimeout, 0);
@@ -847,7 +847,7 @@ TEST_F(FilterChainTest, AResponseThatStopsShortNeverLooksComplete) {
   TestFilter a = Tracer("a");
   TestPlan plan(&worker_, {&a});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     exchange.Respond(200, {"half"}, false);
     exchange.chain->ResponseAborted();
@@ -859,7 +859,7 @@ TEST_F(FilterChainTest, AResponseThatStopsShortNeverLooksComplete) {
     return POSTERN_CONTINUE;
   };
   TestPlan buffering(&worker_, {&a});
-  TestExchange exchange(&buffering);
+  ChainExchange exchange(&buffering);
   exchange.Request();
   exchange.Respond(200, {"half"}, false);
   exchange.chain->ResponseAborted();
@@ -874,7 +874,7 @@ TEST_F(FilterChainTest, RefusalsOfTheGatewayPassThoseThatSawTheRequest) {
   b.request_headers = [&](postern_ctx*, uint32_t) { return POSTERN_PAUSE; };
   TestFilter c = Tracer("c");
   TestPlan plan(&worker_, {&a, &b, &c});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"x"}, false);
   trace_.clear();
   EXPECT_TRUE(exchange.chain->Refuse(ResponseType::kRequestTooLarge, 0));
@@ -888,7 +888,7 @@ TEST_F(FilterChainTest, RefusalsOfTheGatewayPassThoseThatSawTheRequest) {
 TEST_F(FilterChainTest, BackpressureReachesTheSource) {
   TestFilter a = Tracer("a");
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.take_request = false;
   exchange.Request({}, false);
   trace_.clear();
@@ -921,7 +921,7 @@ TEST_F(FilterChainTest, CreditOfBodiesThatGrowAndShrink) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.take_request = false;
   exchange.Request({"123"}, false);
   EXPECT_EQ(exchange.request_credit, 0u);
@@ -938,7 +938,7 @@ TEST_F(FilterChainTest, CreditOfBodiesThatGrowAndShrink) {
 TEST_F(FilterChainTest, AResponseMayOvertakeTheRequest) {
   TestFilter a = Tracer("a");
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.Request({"one"}, false);
   exchange.Respond(200, {"early"}, false);
   exchange.Body("two");
@@ -952,7 +952,7 @@ TEST_F(FilterChainTest, AResponseMayOvertakeTheRequest) {
 TEST_F(FilterChainTest, AnIntegrationThatAnswersFromInsideItsStart) {
   TestFilter a = Tracer("a");
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan, "POST");
+  ChainExchange exchange(&plan, "POST");
   exchange.on_request = [&] { exchange.Respond(200, {"mock"}); };
   exchange.Request({"one"});
   EXPECT_EQ(exchange.status, 200);
@@ -968,7 +968,7 @@ TEST_F(FilterChainTest, NoContentStaysWithout) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker_, {&a});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   exchange.Respond(204);
   EXPECT_EQ(exchange.status, 204);

@@ -118,7 +118,7 @@ Outcome RunExchange(TestWorker* worker, const std::vector<TestFilter*>& filters,
   TestPlan plan(worker, filters);
   Outcome outcome;
   {
-    TestExchange exchange(&plan, "POST");
+    ChainExchange exchange(&plan, "POST");
     exchange.take_request = exchange.take_response = random() % 2 == 0;
     HeaderMap after(exchange.arena());
     after.Add("x-sum", "9");

@@ -27,7 +27,7 @@ class FilterHostTest : public testing::Test {
       return POSTERN_CONTINUE;
     };
     plan_ = std::make_unique<TestPlan>(&worker_, std::vector<TestFilter*>{&filter_});
-    exchange_ = std::make_unique<TestExchange>(plan_.get());
+    exchange_ = std::make_unique<ChainExchange>(plan_.get());
     exchange_->AddHeader("X-One", "1");
     exchange_->AddHeader("x-two", "2a");
     exchange_->AddHeader("X-TWO", "2b");
@@ -40,7 +40,7 @@ class FilterHostTest : public testing::Test {
   TestWorker worker_;
   TestFilter filter_;
   std::unique_ptr<TestPlan> plan_;
-  std::unique_ptr<TestExchange> exchange_;
+  std::unique_ptr<ChainExchange> exchange_;
 };
 
 // plugin-abi.md §6, header_get and header_list.
@@ -202,7 +202,7 @@ TEST_F(FilterHostTest, AnotherThreadIsRefused) {
     return true;
   };
   TestPlan plan(&worker_, {&filter_});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   std::thread other([&] {
     EXPECT_EQ(H().resume(held, POSTERN_REQUEST), POSTERN_E_STATE);
@@ -245,7 +245,7 @@ TEST_F(FilterHostTest, Timers) {
   };
   TestPlan plan(&worker_, {&filter_});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     EXPECT_TRUE(RunUntil(
         &worker_.dispatcher, [&] { return exchange.request_heads > 0; }, 2000));
@@ -266,7 +266,7 @@ TEST_F(FilterHostTest, AReplyFromAnEvent) {
     return POSTERN_PAUSE;
   };
   TestPlan plan(&worker_, {&filter_});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   EXPECT_TRUE(RunUntil(
       &worker_.dispatcher, [&] { return exchange.dones > 0; }, 2000));

@@ -27,7 +27,7 @@ TEST(FilterWakerTest, WakesComeInOrderAndAreNotMerged) {
   };
   TestPlan plan(&worker, {&filter});
   {
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
     ASSERT_NE(waker, nullptr);
     std::thread([&] {
@@ -56,12 +56,12 @@ TEST(FilterWakerTest, PendingWakesOfAFreedHandleStillComeAndThoseOfADeadOwnerDoN
   };
   filter.event = [&](postern_ctx*, const postern_event&) { ++events; };
   TestPlan plan(&worker, {&filter});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   worker.Turn();
   EXPECT_EQ(events, 1);
   {
-    TestExchange gone(&plan);
+    ChainExchange gone(&plan);
     gone.Request();
   }
   worker.Turn();
@@ -85,7 +85,7 @@ TEST(FilterWakerTest, AnOwnersWakersAreLimitedAndFreedOnesMakeRoom) {
     return POSTERN_CONTINUE;
   };
   TestPlan plan(&worker, {&filter});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
 }
 
@@ -98,7 +98,7 @@ TEST(FilterWakerTest, TooManyPendingWakesAreALimit) {
     return POSTERN_PAUSE;
   };
   TestPlan plan(&worker, {&filter});
-  TestExchange exchange(&plan);
+  ChainExchange exchange(&plan);
   exchange.Request();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(H().waker_fire(waker, 1), POSTERN_OK);
   EXPECT_EQ(H().waker_fire(waker, 1), POSTERN_E_LIMIT);
@@ -149,7 +149,7 @@ TEST(FilterWakerTest, EightThreadsWhileStreamsEnd) {
   {
     TestPlan plan(&worker, {&filter});
     for (int i = 0; i < kStreams; ++i) {
-      TestExchange exchange(&plan);
+      ChainExchange exchange(&plan);
       exchange.Request();
       // Some end while handles are being fired, some after.
       for (int turn = 0; turn < 50 && i % 4 == 0; ++turn) {
@@ -158,7 +158,7 @@ TEST(FilterWakerTest, EightThreadsWhileStreamsEnd) {
       }
       worker.Turn();
     }
-    TestExchange last(&plan);
+    ChainExchange last(&plan);
     last.Request();
     EXPECT_TRUE(RunUntil(&worker.dispatcher, [&] { return accepted.load() > 0; }));
   }
@@ -182,7 +182,7 @@ TEST(FilterWakerTest, AHandleMayOutliveTheWorker) {
       return POSTERN_PAUSE;
     };
     TestPlan plan(&worker, {&filter});
-    TestExchange exchange(&plan);
+    ChainExchange exchange(&plan);
     exchange.Request();
   }
   EXPECT_EQ(H().waker_fire(waker, 1), POSTERN_E_NOT_FOUND);

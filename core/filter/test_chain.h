@@ -15,6 +15,8 @@
 #include "core/filter/message_fields.h"
 #include "core/filter/worker_filters.h"
 #include "core/reply/api_replies.h"
+#include "core/upstream/cluster_manager.h"
+#include "core/upstream/test_support.h"
 
 /// What tests of chains share: modules made of functions in the test, and one exchange whose two
 /// ends are played by the test.
@@ -136,10 +138,13 @@ inline uint32_t HooksOf(const TestFilter& filter) {
 
 /// A worker with its loop, on the thread of the test.
 struct TestWorker {
-  explicit TestWorker(const FilterLimits& limits = {}, ClusterManager* clusters = nullptr)
-      : stats(1),
+  explicit TestWorker(const FilterLimits& limits = {})
+      : net(&dispatcher),
+        resolver(&dispatcher),
+        clusters({.net = &net, .resolver = &resolver, .worker = 0}),
+        stats(1),
         worker({.dispatcher = &dispatcher,
-                .clusters = clusters,
+                .clusters = &clusters,
                 .body_blocks = &blocks,
                 .callout_blocks = &blocks,
                 .stats = &stats,
@@ -156,6 +161,9 @@ struct TestWorker {
 
   BlockPool blocks;
   Dispatcher dispatcher;
+  NetContext net;
+  FakeResolver resolver;
+  ClusterManager clusters;
   FilterStatsRegistry stats;
   FilterWorker worker;
 };
@@ -209,10 +217,10 @@ struct TestPlan {
 };
 
 /// One exchange: the test plays client and integration, and reads what came out on either side.
-class TestExchange final : public FilterChainEnds {
+class ChainExchange final : public FilterChainEnds {
  public:
-  explicit TestExchange(TestPlan* plan, std::string_view method = "GET",
-                        const ApiReplies* replies = &ApiReplies::Default())
+  explicit ChainExchange(TestPlan* plan, std::string_view method = "GET",
+                         const ApiReplies* replies = &ApiReplies::Default())
       : plan_(plan), arena_(&plan->worker->blocks), request(&arena_) {
     request.method_text = method;
     request.method = ParseMethod(method);
@@ -231,7 +239,7 @@ class TestExchange final : public FilterChainEnds {
                               .replies = replies,
                               .ends = this});
   }
-  ~TestExchange() { chain->~FilterChain(); }
+  ~ChainExchange() { chain->~FilterChain(); }
 
   // The client.
   void Request() { chain->Start(true); }

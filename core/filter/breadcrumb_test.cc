@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <stdexcept>
 #include <thread>
 
 #include "core/filter/hook_watchdog.h"
@@ -53,6 +54,20 @@ TEST(BreadcrumbDeathTest, AFaultIsToldToItsModule) {
         std::abort();
       },
       testing::KilledBySignal(SIGABRT), "\"signal\":\"SIGABRT\",\"in\":\"gateway\"");
+}
+
+// plugin-abi.md §9: an exception that a module lets out ends the process with the module's name.
+TEST(BreadcrumbDeathTest, AnExceptionIsToldToItsModule) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer handles faults itself";
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        InstallFaultHandler();
+        Exchange([] { throw std::runtime_error("let out"); });
+      },
+      testing::KilledBySignal(SIGABRT),
+      "\"signal\":\"SIGABRT\",\"in\":\"filter\",\"hook\":\"request_headers\",\"filter\":\"auth\","
+      "\"module\":\"test.auth\"");
 }
 
 // plugin-abi.md §9, "Slow hook": a stuck worker is dumped and ends the process.

@@ -115,7 +115,7 @@ FilterChain::~FilterChain() {
   for (int d : {kRequest, kResponse}) store_.Clear(&sending_[d]);
 }
 
-void FilterChain::Create() {
+void FilterChain::Create() noexcept {
   worker_->crumb()->snapshot.store(env_.filters->version(), std::memory_order_relaxed);
   const std::vector<FilterBinding>& bindings = env_.plan->filters();
   for (size_t i = 0; i < size_; ++i) {
@@ -156,7 +156,7 @@ void FilterChain::Start(bool end) {
   Pump(kRequest);
 }
 
-void FilterChain::End() {
+void FilterChain::End() noexcept {
   if (phase_ == Phase::kEnding || phase_ == Phase::kEnded) return;
   const bool created = phase_ == Phase::kRunning;
   phase_ = Phase::kEnding;
@@ -401,7 +401,7 @@ void FilterChain::Left() {
   if (scratch_.held() > 0) scratch_.Reset();
 }
 
-void FilterChain::CallHead(int d, size_t s) {
+void FilterChain::CallHead(int d, size_t s) noexcept {
   StreamFilter* filter = stops_[d][s];
   Direction& at = filter->dir[d];
   at.hand_end = (at.inbox & StreamFilter::kInHeadEnd) != 0;
@@ -420,7 +420,7 @@ void FilterChain::CallHead(int d, size_t s) {
   After(d, s, verdict);
 }
 
-void FilterChain::CallBodyHook(int d, size_t s) {
+void FilterChain::CallBodyHook(int d, size_t s) noexcept {
   StreamFilter* filter = stops_[d][s];
   Direction& at = filter->dir[d];
   at.stage = StreamFilter::kBody;
@@ -475,7 +475,7 @@ bool FilterChain::CollectBody(int d, size_t s) {
   return true;
 }
 
-void FilterChain::CallTrailers(int d, size_t s) {
+void FilterChain::CallTrailers(int d, size_t s) noexcept {
   StreamFilter* filter = stops_[d][s];
   Direction& at = filter->dir[d];
   at.inbox &= static_cast<uint8_t>(~StreamFilter::kInTrailers);
@@ -980,7 +980,7 @@ postern_status FilterChain::Reply(StreamFilter* filter, const postern_reply& rep
   return POSTERN_OK;
 }
 
-void FilterChain::DeliverEvent(StreamFilter* filter, const postern_event& event) {
+void FilterChain::DeliverEvent(StreamFilter* filter, const postern_event& event) noexcept {
   if (phase_ != Phase::kRunning || !filter->present || filter->cut_off ||
       !HasHook(*filter, kHookStreamEvent)) {
     return;

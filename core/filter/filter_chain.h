@@ -144,7 +144,7 @@ class FilterChain final : private EndOfIteration {
   /// answer. False if a response has begun to leave, which can only be cut then.
   bool Refuse(ResponseType type, uint16_t status);
   /// The exchange is over: stream_end, then everything of the filters ends. Idempotent.
-  void End();
+  void End() noexcept;
 
   // From the integration.
   void ResponseHead(postern::ResponseHead* head, bool end);
@@ -188,7 +188,7 @@ class FilterChain final : private EndOfIteration {
   bool MayReply(const StreamFilter* filter) const {
     return !filter->cut_off && !replied_ && at_[POSTERN_RESPONSE] >= filter->index;
   }
-  void DeliverEvent(StreamFilter* filter, const postern_event& event);
+  void DeliverEvent(StreamFilter* filter, const postern_event& event) noexcept;
 
  private:
   using Direction = StreamFilter::Direction;
@@ -201,10 +201,12 @@ class FilterChain final : private EndOfIteration {
   void Pump(int d);
   bool Step(int d, size_t s);
   bool Send(int d);
-  void CallHead(int d, size_t s);
+  // Whatever calls a module is noexcept: an exception that one lets out ends the process where it
+  // is, so that the breadcrumb still tells whose it was (plugin-abi.md §9).
+  void CallHead(int d, size_t s) noexcept;
   bool CallBody(int d, size_t s);
-  void CallBodyHook(int d, size_t s);
-  void CallTrailers(int d, size_t s);
+  void CallBodyHook(int d, size_t s) noexcept;
+  void CallTrailers(int d, size_t s) noexcept;
   bool CollectBody(int d, size_t s);
   void Left();
   void After(int d, size_t s, postern_verdict verdict);
@@ -243,7 +245,7 @@ class FilterChain final : private EndOfIteration {
     return d == POSTERN_REQUEST ? static_cast<MessageHead*>(env_.request)
                                 : static_cast<MessageHead*>(response_);
   }
-  void Create();
+  void Create() noexcept;
 
   const Env env_;
   FilterWorker* const worker_;

@@ -27,7 +27,7 @@ void LocalFilter::Deliver(const postern_event& event) {
   if (phase == Phase::kEnded || instance->module->hooks().worker_event == nullptr) return;
   worker()->ForgetStamp();
   worker()->EnterHook(this, HookName::kWorkerEvent, nullptr);
-  instance->module->hooks().worker_event(state, ctx(), &event);
+  [&]() noexcept { instance->module->hooks().worker_event(state, ctx(), &event); }();
   worker()->LeaveHook(this, HookName::kWorkerEvent);
 }
 

@@ -66,7 +66,7 @@ void WorkerFilters::Prepare(const WorkerFilters* previous,
   Check();
 }
 
-absl::Status WorkerFilters::Create(LocalFilter* local, void* previous) {
+absl::Status WorkerFilters::Create(LocalFilter* local, void* previous) noexcept {
   const postern_filter& hooks = local->instance->module->hooks();
   if (hooks.worker_create == nullptr) {
     local->phase = LocalFilter::Phase::kReady;

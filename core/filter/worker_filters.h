@@ -45,7 +45,7 @@ class WorkerFilters {
 
  private:
   const LocalFilter* Find(const std::string& handover_key, const FilterModule* module) const;
-  absl::Status Create(LocalFilter* local, void* previous);
+  absl::Status Create(LocalFilter* local, void* previous) noexcept;
   void Fail(const LocalFilter& local, std::string_view why);
   void Check();
   void TimeOut();

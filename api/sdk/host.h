@@ -99,7 +99,7 @@ inline postern_str ToAbi(std::string_view text) {
   return {text.data() != nullptr ? text.data() : "", text.size()};
 }
 inline std::string_view FromAbi(postern_str text) {
-  return text.len == 0 ? std::string_view("", 0) : std::string_view(text.data, text.len);
+  return text.len == 0 ? std::string_view("") : std::string_view(text.data, text.len);
 }
 
 // A header field for an array of them; borrows both.

@@ -6,7 +6,11 @@
 
 namespace {
 
-using namespace postern;
+using postern::ConfigReader;
+using postern::Flags;
+using postern::Map;
+using postern::Stream;
+using postern::Verdict;
 
 class AddHeader {
  public:

@@ -10,7 +10,19 @@
 
 namespace {
 
-using namespace postern;
+using postern::CalloutResult;
+using postern::ConfigReader;
+using postern::Counter;
+using postern::Direction;
+using postern::Event;
+using postern::Field;
+using postern::Flags;
+using postern::Map;
+using postern::ReplyKind;
+using postern::Status;
+using postern::Stream;
+using postern::Upstream;
+using postern::Verdict;
 
 class ExtAuth {
  public:

@@ -10,7 +10,13 @@
 
 namespace {
 
-using namespace postern;
+using postern::BodyMode;
+using postern::Direction;
+using postern::Flags;
+using postern::Map;
+using postern::Status;
+using postern::Stream;
+using postern::Verdict;
 
 class HexPairs {
  public:

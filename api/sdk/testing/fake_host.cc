@@ -15,7 +15,6 @@ namespace postern::testing {
 
 using internal::AllOf;
 using internal::Borrow;
-using internal::Copy;
 using internal::kNameCharacters;
 
 namespace {

@@ -193,7 +193,7 @@ class FakeStream {
   void Collect(uint32_t direction, Item item);
   void Decide(uint32_t direction, postern_verdict verdict);
   void PassHeld(uint32_t direction);
-  void Forward(uint32_t direction, Item item);
+  void Forward(uint32_t direction, const Item& item);
   void Fail(std::string_view detail);
   void SendReply(SentReply reply);
   void Close(uint32_t direction);

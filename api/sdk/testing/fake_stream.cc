@@ -203,7 +203,7 @@ void FakeStream::Deliver(uint32_t direction, Item item) {
   const bool bypassed = state.detached || (has_create_ && self_ == nullptr) ||
                         !HasHook(direction, item.part) ||
                         (item.part == Part::kBody && state.mode == POSTERN_BODY_SKIP);
-  if (bypassed) return Forward(direction, std::move(item));
+  if (bypassed) return Forward(direction, item);
   state.item = std::move(item);
   RunHook(direction);
 }
@@ -294,15 +294,15 @@ void FakeStream::PassHeld(uint32_t direction) {
     state.headers = std::move(item);
     return;
   }
-  Forward(direction, std::move(item));
+  Forward(direction, item);
 }
 
-void FakeStream::Forward(uint32_t direction, Item item) {
+void FakeStream::Forward(uint32_t direction, const Item& item) {
   DirectionState& state = directions_[direction];
   Message& out = out_[direction];
   if (item.part != Part::kHeaders && state.headers) {
     // Trailers without a body, after BUFFER, find the headers here too.
-    Item headers = std::move(*state.headers);
+    const Item headers = std::move(*state.headers);
     state.headers.reset();
     state.collecting = false;
     Headers& map = maps_[direction];
@@ -311,7 +311,7 @@ void FakeStream::Forward(uint32_t direction, Item item) {
       map.emplace_back("content-length", std::to_string(item.body.size()));
     }
     state.mode = POSTERN_BODY_OBSERVE;
-    Forward(direction, std::move(headers));
+    Forward(direction, headers);
   }
   switch (item.part) {
     case Part::kHeaders: {
@@ -351,8 +351,8 @@ void FakeStream::Fail(std::string_view detail) {
       state.paused = false;
       if (state.item) PassHeld(direction);
       if (state.headers) {
-        Item body{Part::kBody, 0, std::exchange(state.collected, {}), {}};
-        Forward(direction, std::move(body));
+        const Item body{Part::kBody, 0, std::exchange(state.collected, {}), {}};
+        Forward(direction, body);
       }
       host_->Post([this, direction] { Pump(direction); });
     }

@@ -333,7 +333,7 @@ struct HostFunctions {
   }
   static std::vector<FakeStream::Slice> Spliced(const std::vector<FakeStream::Slice>& slices,
                                                 uint64_t offset, uint64_t remove,
-                                                FakeStream::Slice insert) {
+                                                const FakeStream::Slice& insert) {
     std::vector<FakeStream::Slice> out;
     const auto add = [&out](const FakeStream::Slice& slice, uint64_t from, uint64_t to) {
       if (from < to) out.push_back({{slice.bytes.data + from, to - from}, slice.owner});

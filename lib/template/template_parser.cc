@@ -362,7 +362,12 @@ class Parser {
       if (word == "macro" || word == "foreach" || word == "define") {
         return ErrorAt(begin, Concat("#", word, " needs its arguments in parentheses"));
       }
-      AddText(text_.substr(begin, at_ - begin), begin, statements);
+      // A macro is called without arguments too; whatever else it is, it is text.
+      if (IsDirective(word) || word.front() == '@') {
+        AddText(text_.substr(begin, at_ - begin), begin, statements);
+      } else {
+        AddCall(begin, word, {}, statements);
+      }
       return absl::OkStatus();
     }
     at_ = paren + 1;
@@ -590,19 +595,24 @@ class Parser {
       if (!status.ok()) return status;
       arguments.push_back(block);
     }
+    // With bare words among its arguments it is no call.
+    const uint32_t node = AddCall(begin, words ? std::string_view() : word, arguments, statements);
+    At(node).flag = with_body;
+    return absl::OkStatus();
+  }
+
+  // A call, or text if it turns out that there is no macro `name`.
+  uint32_t AddCall(size_t begin, std::string_view name, const std::vector<uint32_t>& arguments,
+                   std::vector<uint32_t>* statements) {
     const std::string_view source = text_.substr(begin, at_ - begin);
     const auto text_at = static_cast<uint32_t>(program_.texts.size());
     program_.texts += source;
     const uint32_t node = AddWithLinks(Op::kMacroCall, begin, arguments);
-    At(node).flag = with_body;
     At(node).a = text_at;
     At(node).b = static_cast<uint32_t>(source.size());
-    if (!words)
-      shared_.calls.emplace_back(node, std::string(word));
-    else
-      shared_.calls.emplace_back(node, std::string());
+    shared_.calls.emplace_back(node, std::string(name));
     statements->push_back(node);
-    return absl::OkStatus();
+    return node;
   }
 
   // References.
@@ -1187,8 +1197,9 @@ class Parser {
 
 // Calls get the numbers of their macros; without one they are text.
 void ResolveCalls(const Shared& shared, Program* program) {
-  for (const auto& [number, name] : shared.calls) {
-    Node& node = program->nodes[number];
+  for (const auto& call : shared.calls) {
+    const std::string& name = call.second;
+    Node& node = program->nodes[call.first];
     // Of several macros of one name the last counts.
     const auto found = std::find_if(program->macros.rbegin(), program->macros.rend(),
                                     [&](const Macro& macro) { return macro.name == name; });

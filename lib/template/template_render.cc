@@ -720,6 +720,7 @@ class Renderer {
         if (!CallUtil(node.method, arguments, count, context, &result)) Fail(node, context.error);
         return result;
       }
+      if (node.method != Method::kToString) return Value();
       of = Value::String(TextOfValue(node, of));
       if (failed()) return Value();
     }

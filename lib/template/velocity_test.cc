@@ -69,7 +69,7 @@ TEST(VelocityTest, DoesWhatVelocityDoes) {
       EXPECT_EQ(out, parts[1]);
     }
   }
-  EXPECT_GE(cases, 60u);
+  EXPECT_GE(cases, 110u);
 }
 
 }  // namespace

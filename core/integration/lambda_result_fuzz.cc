@@ -3,6 +3,8 @@
 #include <string_view>
 
 #include "core/context/test_request.h"
+#include "core/integration/http_api_event.h"
+#include "core/integration/http_api_result.h"
 #include "core/integration/lambda_result.h"
 #include "core/integration/mock_status.h"
 #include "core/integration/target_template.h"
@@ -26,6 +28,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
 
+  for (const bool version2 : {false, true}) {
+    const HttpApiResult simple =
+        ReadHttpApiResult(request.arena.Copy(input), version2, &request.arena);
+    if ((simple.kind == HttpApiResult::Kind::kResponse) != (simple.head != nullptr)) {
+      __builtin_trap();
+    }
+    if (simple.head == nullptr) continue;
+    for (const HeaderField& field : simple.head->headers) {
+      if (!IsToken(field.name) || !IsFieldValue(field.value)) __builtin_trap();
+    }
+  }
+
   TestRequest query("GET", "/");
   query.head.target = query.arena.Concat("/?", input.substr(0, input.find('#')));
   static const TargetTemplate* const target = new TargetTemplate(
@@ -34,6 +48,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Whatever came in, what goes out is printable ASCII and canonical.
   for (char c : made) {
     if (c <= ' ' || c > '~') __builtin_trap();
+  }
+
+  query.head.headers.Add("cookie", input);
+  query.head.headers.Add("content-type", input);
+  const NameValue param = {"p", input};
+  query.context.path_params = &param;
+  query.context.path_param_count = 1;
+  for (const std::string_view event : {MakeHttpApiEvent(query.context, input, &query.arena),
+                                       MakeHttpApiEventV1(query.context, input, &query.arena)}) {
+    if (!event.starts_with('{') || !event.ends_with('}')) __builtin_trap();
   }
   return 0;
 }

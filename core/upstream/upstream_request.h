@@ -74,7 +74,7 @@ class UpstreamRequest final : private ResponseReceiver,
   /// All three outlive the request. `arena` takes the response.
   UpstreamRequest(Cluster* cluster, UpstreamEvents* events, Arena* arena);
   /// Cancels. Not from inside one of its events.
-  ~UpstreamRequest();
+  ~UpstreamRequest() override;
   UpstreamRequest(const UpstreamRequest&) = delete;
   UpstreamRequest& operator=(const UpstreamRequest&) = delete;
 

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "lib/jsonpath/json_path.h"
+#include "lib/text/utf8.h"
 
 // Input: a path, and behind a line end the JSON.
 
@@ -29,8 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   dyn::Arena arena(4 << 20);
   dyn::Value root;
   const bool parsed = dyn::ParseJson(json, arena, {.max_depth = 100}, &root);
-  if (parsed) {
-    // What is written reads back as the same.
+  if (parsed && IsValidUtf8(json)) {
+    // What is written reads back as the same. (Else two names may become one.)
     const std::string written = Json(root);
     dyn::Arena other;
     dyn::Value again;

@@ -63,6 +63,8 @@ class FiltersTest(harness.TestCase):
                 expected = _TEXT.upper() if "upper" in actions else _TEXT
                 self.assertEqual(gateway.request("POST", "/a", body=_TEXT).body, expected)
                 self.assertEqual(gateway.request("GET", "/a").status, 200)
+                with gateway.connect_h2() as client:
+                    self.assertEqual(client.request("POST", "/b", body=_TEXT).body, expected)
                 chunked = [("Transfer-Encoding", "chunked")]
                 with gateway.connect() as client:
                     client.send(http1.encode_request("POST", "/c", chunked))

@@ -428,8 +428,9 @@ TEST_F(ModuleTest, WakersMoveAndFreeThemselves) {
     Waker waker = s.NewWaker();
     EXPECT_TRUE(waker);
     thread = std::thread([waker = std::move(waker)] { EXPECT_EQ(waker.Fire(3), Status::kOk); });
-    EXPECT_FALSE(waker);
-    EXPECT_EQ(waker.Fire(), Status::kNotFound);
+    const Waker none;
+    EXPECT_FALSE(none);
+    EXPECT_EQ(none.Fire(), Status::kNotFound);
     return Verdict::kPause;
   };
   Probe::plan.event = [](Stream s, const Event& event) {

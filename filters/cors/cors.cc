@@ -73,7 +73,6 @@ class Cors {
   }
 
   Verdict OnResponseHeaders(Stream s, Flags) {
-    Decide(s);
     for (const std::string_view name : kResponseHeaders) {
       s.RemoveHeader(Map::kResponseHeaders, name);
     }
@@ -100,10 +99,8 @@ class Cors {
   }
 
  private:
-  // Once, from the request as it came: filters behind this one may change its headers.
+  // From the request as it came: filters behind this one may change its headers.
   void Decide(Stream s) {
-    if (decided_) return;
-    decided_ = true;
     const std::optional<std::string_view> origin = s.Header(Map::kRequestHeaders, "origin");
     has_origin_ = origin.has_value();
     if (!has_origin_) return;
@@ -152,7 +149,6 @@ class Cors {
   }
 
   const Config& config_;
-  bool decided_ = false;
   bool has_origin_ = false;
   std::optional<std::string_view> allowed_;  // The value of access-control-allow-origin.
   std::string copy_;

@@ -2,6 +2,7 @@
 // of hosts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -31,7 +32,7 @@ struct Script {
   std::function<postern_status(postern_ctx*, void* previous, void**)> worker;
   std::function<void(postern_ctx*, const postern_event&)> worker_event;
   std::function<void*(const void* config, postern_ctx*)> create;
-  std::function<postern_verdict(postern_ctx*, uint32_t flags)> hooks[kHooks];
+  std::array<std::function<postern_verdict(postern_ctx*, uint32_t flags)>, kHooks> hooks;
   std::function<void(postern_ctx*, const postern_event&)> event;
   std::function<void(postern_ctx*)> end;
   // Calls in order: "config", "worker", "create", "end", "destroy", "worker_destroy", ...

@@ -57,7 +57,9 @@ class TemplateEnvironment {
   virtual void ForEachParam(ParamLocation location, const Visitor& visit) = 0;
 
   /// A variable by the number of TemplateResolver: text (String), a number, or a map made in
-  /// `arena`; null if it has no value. Maps print as empty text (rest-api.md §7.6).
+  /// `arena`; null if it has no value. Maps print as empty text (rest-api.md §7.6). In the map of
+  /// all of `$context`, the values under requestOverride and responseOverride are put in by the
+  /// engine.
   virtual dyn::Value ContextVariable(uint32_t number, dyn::Arena& arena) = 0;
 
   virtual std::optional<std::string_view> StageVariable(std::string_view name) = 0;

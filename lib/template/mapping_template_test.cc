@@ -48,6 +48,7 @@ class Environment final : public TemplateEnvironment {
     if (name == "requestTimeEpoch") return dyn::Value::Long(1763642407000);
     if (name == "identity" || name.empty()) {
       dyn::Map* map = dyn::NewMap(arena);
+      if (name.empty()) map->Put(dyn::Value::String("requestOverride"), arena);
       map->Put(dyn::Value::String("sourceIp"), arena)->value = dyn::Value::String("192.0.2.1");
       map->Put(dyn::Value::String("user"), arena)->value = dyn::Value();
       return dyn::Value::Of(map);
@@ -303,6 +304,32 @@ TEST_F(MappingTemplateTest, Overrides) {
                           TemplateOverride{true, "header", "Y", {"1", "2"}, false},
                           TemplateOverride{true, "", "status", {"444"}, true},
                           TemplateOverride{true, "", "custom", {"own"}, false}));
+}
+
+// rest-api.md §7.6, §7.7: the recorded forms, and $context as a map that contains the overrides.
+TEST_F(MappingTemplateTest, OverridesByComputedNames) {
+  EXPECT_EQ(
+      Render("#set($paramName = \"foo\")\n"
+             "#set($context.requestOverride.querystring[$paramName] = \"bar\")\n"
+             "#set($paramPutName = \"putfoo\")\n"
+             "$context.requestOverride.querystring.put($paramPutName, \"putBar\")\n"
+             "#set($context[\"requestOverride\"].querystring[\"nestedfoo\"] = \"nestedFoo\")"),
+      "\n");
+  EXPECT_THAT(
+      environment_.overrides,
+      ElementsAre(TemplateOverride{false, "querystring", "foo", {"bar"}, false},
+                  TemplateOverride{false, "querystring", "putfoo", {"putBar"}, false},
+                  TemplateOverride{false, "querystring", "nestedfoo", {"nestedFoo"}, false}));
+  EXPECT_EQ(Render("#set($k='requestOverride')#set($context[$k].header.H = 'v')"
+                   "#foreach($n in $context.keySet())$n=$context.get($n);#end"
+                   "$context.requestOverride.header.H"),
+            "requestOverride=;sourceIp=192.0.2.1;user=;v");
+}
+
+// #stop ends the template from wherever it is.
+TEST_F(MappingTemplateTest, StopInsideOfValues) {
+  EXPECT_EQ(Render("a#set($x = \"b#stop c\")$x"), "a");
+  EXPECT_EQ(Render("#define($d)b#stop c#end#macro(m)$d never#end a#m() never"), " ab");
 }
 
 // rest-api.md §7.7: a status that is no integer is known as such.

@@ -395,7 +395,7 @@ class Parser {
     const size_t target_at = at_;
     uint32_t target = 0;
     if (Peek() != '$') return Error("#set needs a reference, as in #set($name = value)");
-    absl::Status status = ParseReference(&target, nullptr);
+    absl::Status status = ParseReference(&target);
     if (!status.ok()) return status;
     switch (At(target).op) {
       case Op::kVariable:
@@ -629,8 +629,7 @@ class Parser {
       return absl::OkStatus();
     }
     uint32_t reference = 0;
-    bool quiet = false;
-    absl::Status status = ParseReference(&reference, &quiet);
+    absl::Status status = ParseReference(&reference);
     if (!status.ok()) return status;
     const std::string_view source = text_.substr(begin, at_ - begin);
     const uint32_t node = Add(Op::kEmit, begin, {reference});
@@ -645,14 +644,13 @@ class Parser {
   }
 
   // At '$'.
-  absl::Status ParseReference(uint32_t* out, bool* quiet) {
+  absl::Status ParseReference(uint32_t* out) {
     const Nested nested(&shared_.nesting);
     absl::Status status = CheckLimits();
     if (!status.ok()) return status;
     const size_t begin = at_;
     ++at_;
-    const bool is_quiet = Take('!');
-    if (quiet != nullptr) *quiet = is_quiet;
+    Take('!');  // quiet, as every reference is here
     const bool formal = Take('{');
     const size_t name_at = at_;
     if (!IsNameStart(Peek())) return ErrorAt(begin, "expected a name behind '$'");
@@ -664,6 +662,7 @@ class Parser {
     if (in_context) {
       if (const auto number = shared_.resolver.ContextVariable("")) {
         At(node).a = *number + 1;
+        At(node).flag = true;
       }
     }
     for (;;) {
@@ -977,11 +976,7 @@ class Parser {
     SkipSpace();
     const size_t at = at_;
     const char c = Peek();
-    if (c == '$') {
-      const size_t name = at_ + 1 + (Peek(1) == '!' ? 1 : 0);
-      (void)name;
-      return ParseReference(out, nullptr);
-    }
+    if (c == '$') return ParseReference(out);
     if (c == '"' || c == '\'') return ParseString(out);
     if (c == '[') return ParseList(out);
     if (c == '{') return ParseMap(out);

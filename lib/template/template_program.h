@@ -36,7 +36,7 @@ enum class Op : uint8_t {
   kUtil,          // $util
   kStageMap,      // $stageVariables
   kOverrideRoot,  // flag: response
-  kContext,       // a: number of the variable
+  kContext,       // a: number of the variable + 1; flag: all of $context
   kProperty,      // link 0: of what; a: constant that is the name
   kIndex,         // link 0: of what, link 1: index
   kCall,          // link 0: of what, further links: arguments; method; a: pattern + 1

@@ -179,6 +179,7 @@ class Renderer {
     for (const uint32_t* end = link + block.count; link != end; ++link) {
       const Flow flow = Run(program_.nodes[*link]);
       if (flow != Flow::kNext) return flow;
+      if (stopped_) return Flow::kStop;
     }
     return Flow::kNext;
   }
@@ -242,7 +243,6 @@ class Renderer {
     }
     if (failed()) return Flow::kFail;
     if (out_->failed()) return OutputFull(node);
-    if (stopped_) return Flow::kStop;
     return Flow::kNext;
   }
 
@@ -274,10 +274,10 @@ class Renderer {
         out_->Append(value.text());
         return;
       case Kind::kMap:
-        if (value.map().tag == kContextMap) return;
+        if (value.map().tag != 0) return;
         break;
       case Kind::kHost:
-        if (value.number() == kHostBlock) RunRef(node, value);
+        if (value.number() == kHostBlock) RunRef(value);
         return;
       default:
         break;
@@ -286,7 +286,7 @@ class Renderer {
       Limit(node, "nested too deeply to print");
   }
 
-  void RunRef(const Node& node, const Value& value) {
+  void RunRef(const Value& value) {
     auto* ref = static_cast<BlockRef*>(value.pointer());
     if (ref->running >= 2) return;  // directive.define.max.depth of Velocity
     ++ref->running;
@@ -295,7 +295,6 @@ class Renderer {
     frame_ = frame;
     --ref->running;
     if (flow == Flow::kStop) stopped_ = true;
-    (void)node;
   }
 
   Flow RunLoop(const Node& node) {
@@ -516,7 +515,15 @@ class Renderer {
   Value Context(const Node& node) {
     if (node.a == 0) return Value();
     const Value value = environment_.ContextVariable(node.a - 1, arena_);
-    if (value.is_map()) value.map().tag = kContextMap;
+    if (!value.is_map()) return value;
+    if (node.flag) {
+      for (const bool response : {false, true}) {
+        Entry* entry = value.map().Find(response ? std::string_view("responseOverride")
+                                                 : std::string_view("requestOverride"));
+        if (entry != nullptr) entry->value = Overrides(node, response);
+      }
+    }
+    value.map().tag = kContextMap;
     return value;
   }
 
@@ -536,7 +543,7 @@ class Renderer {
       case Op::kStageMap:
         return StageMap(node);
       case Op::kOverrideRoot:
-        return Overrides(node);
+        return Overrides(node, node.flag);
       case Op::kProperty:
         return Property(Evaluate(NodeAt(node, 0)), program_.constants[node.a].text());
       case Op::kIndex:
@@ -729,7 +736,7 @@ class Renderer {
         (node.method == Method::kPut || node.method == Method::kPutAll)) {
       return PutOverride(node, of.map(), arguments, count);
     }
-    if (of.is_map() && of.map().tag == kContextMap && node.method == Method::kToString) {
+    if (of.is_map() && of.map().tag != 0 && node.method == Method::kToString) {
       return Value::String("");
     }
     Invoke(node, node.method, of, arguments, count,
@@ -1072,9 +1079,9 @@ class Renderer {
 
   // Overrides.
 
-  Value Overrides(const Node& node) {
+  Value Overrides(const Node& node, bool response) {
     if (overrides_[0].is_null()) ReadOverrides(node);
-    return overrides_[node.flag ? 1 : 0];
+    return overrides_[response ? 1 : 0];
   }
 
   Map* OverrideMap() {

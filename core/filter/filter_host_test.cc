@@ -214,6 +214,7 @@ TEST_F(FilterHostTest, AnotherThreadIsRefused) {
     EXPECT_EQ(H().worker_ready(held, POSTERN_OK, {}), POSTERN_E_STATE);
   });
   other.join();
+  EXPECT_EQ(plan.local->local(0)->cells->foreign_calls.value(), 7u);
   EXPECT_EQ(H().resume(held, POSTERN_REQUEST), POSTERN_OK);
 }
 

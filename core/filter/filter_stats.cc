@@ -61,8 +61,10 @@ void FilterStatsRegistry::Collect(MetricsSink* sink) {
             &FilterCells::stalls);
     counter("postern_filter_replies", "Requests that a filter answered itself.",
             &FilterCells::replies);
-    counter("postern_filter_misuses", "Calls of host functions in a wrong phase or thread.",
+    counter("postern_filter_misuses", "Calls of host functions in a wrong phase.",
             &FilterCells::misuses);
+    counter("postern_filter_foreign_calls", "Calls of host functions from a wrong thread.",
+            &FilterCells::foreign_calls);
     counter("postern_filter_slow_hooks", "Calls of a filter above the warning threshold.",
             &FilterCells::slow_hooks);
     counter("postern_filter_log_dropped", "Log lines of a filter beyond its rate.",

@@ -25,12 +25,13 @@ struct HookTimeBuckets {
 /// One filter instance as one worker counts it.
 struct alignas(64) FilterCells {
   HistogramCell<HookTimeBuckets> hook_times;
-  CounterCell failures;     ///< FAIL, an unknown verdict
-  CounterCell stalls;       ///< pauses that nobody ended
-  CounterCell replies;      ///< answers it gave
-  CounterCell misuses;      ///< calls in the wrong phase, refused
-  CounterCell slow_hooks;   ///< above the warning threshold
-  CounterCell log_dropped;  ///< lines beyond its rate
+  CounterCell failures;       ///< FAIL, an unknown verdict
+  CounterCell stalls;         ///< pauses that nobody ended
+  CounterCell replies;        ///< answers it gave
+  CounterCell misuses;        ///< calls in the wrong phase, refused
+  CounterCell foreign_calls;  ///< calls from threads that may not; written by any thread
+  CounterCell slow_hooks;     ///< above the warning threshold
+  CounterCell log_dropped;    ///< lines beyond its rate
   CounterCell callouts;
 };
 

@@ -307,6 +307,11 @@ void FilterWorker::Misuse(FilterOwner* owner, std::string_view function, std::st
   if (own_thread) {
     local->cells->misuses.Add();
     if (!local->TakeLogLine(env_.dispatcher->NowMs(), env_.limits)) return;
+  } else {
+    // The limit of lines is the worker's; here the count has to do: a line for 1, 2, 4, 8, ...
+    local->cells->foreign_calls.AddShared();
+    const uint64_t count = local->cells->foreign_calls.value();
+    if ((count & (count - 1)) != 0) return;
   }
   Log(LogLevel::kWarn, "filter_misuse",
       {{"function", function},

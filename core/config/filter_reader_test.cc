@@ -140,6 +140,36 @@ TEST_F(FiltersTest, RoutesGetTheirChains) {
   EXPECT_EQ(built.snapshot->filters()->instances()[0]->api_id, "pets");
 }
 
+// http-api.md §2, §13: the route that takes the rest, and the gateway's own answers to preflights.
+TEST_F(FiltersTest, RoutesOfHttpApisGetTheirChains) {
+  TestSnapshot snapshot;
+  AddModule(snapshot);
+  snapshot.message.mutable_apis(0)->set_type(v1::API_TYPE_HTTP);
+  snapshot.deployment.set_type(v1::API_TYPE_HTTP);
+  snapshot.deployment.clear_resources();
+  v1::Method* rest = snapshot.deployment.mutable_default_route();
+  rest->set_http_method("ANY");
+  TestSnapshot::SetLambda(rest)->mutable_integration()->set_payload_format_version("2.0");
+  AddFilter(&snapshot.deployment, "api");
+  AddFilter(&snapshot.deployment, "auth", v1::FILTER_POINT_AUTHORIZE);
+  AddFilter(rest, "own");
+  snapshot.deployment.mutable_cors()->add_allow_origins("*");
+  const RuntimeSnapshot::Built built = Build(snapshot);
+  ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
+  const Variant& variant = *built.snapshot->stages()[0]->main;
+  ASSERT_EQ(variant.routes.size(), 1u);
+  EXPECT_THAT(Names(variant.routes[0].chain), ElementsAre("api", "own", "auth"));
+  EXPECT_THAT(Names(variant.preflight.chain), ElementsAre("api"));
+
+  TestSnapshot refused;
+  AddModule(refused);
+  refused.message.mutable_apis(0)->set_type(v1::API_TYPE_HTTP);
+  refused.deployment.set_type(v1::API_TYPE_HTTP);
+  AddFilter(refused.deployment.mutable_default_route(), "a b");
+  EXPECT_THAT(Problems(refused),
+              testing::Contains(StartsWith("deployments[0].default_route.filters[0].name: ")));
+}
+
 TEST_F(FiltersTest, WithoutFiltersThereIsNothing) {
   TestSnapshot snapshot;
   AddModule(snapshot);

@@ -1127,6 +1127,7 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     variant->preflight.id = static_cast<uint32_t>(out_->routes_.size());
     variant->preflight.facts = &deployment.preflight;
     variant->preflight.integration = variant->integrations.back().get();
+    variant->preflight.chain = variant->unrouted_chain;
     out_->routes_.push_back(&variant->preflight);
   }
   return variant;

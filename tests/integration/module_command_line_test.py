@@ -1,6 +1,7 @@
 """What check, run and module say of filter modules: each refusal is one line that names the module,
 the file and what to do (plugin-abi.md §9, §14)."""
 
+import gzip
 import json
 import os
 import unittest
@@ -225,6 +226,22 @@ class RunTest(harness.TestCase):
         # Refusals of the router pass the API's filters too.
         response = gateway.request("GET", "/none")
         self.assertEqual((response.status, response.value("x-text")), (403, "api"))
+
+
+class InstalledModulesTest(harness.TestCase):
+    """The filters that come with the program are found beside it."""
+
+    def test_compression_needs_no_option(self):
+        document = definition(**{"x-amazon-apigateway-minimum-compression-size": 1})
+        operation = document["paths"]["/x"]["get"]
+        operation["x-amazon-apigateway-integration"]["responses"]["default"]["responseTemplates"] = {
+            "application/json": json.dumps({"text": "the same " * 50})}
+        gateway = self.start_postern(self.write("api.json", document))
+        plain = gateway.request("GET", "/x")
+        self.assertIsNone(plain.value("content-encoding"))
+        packed = gateway.request("GET", "/x", [("Accept-Encoding", "gzip")])
+        self.assertEqual(packed.value("content-encoding"), "gzip")
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
 
 
 if __name__ == "__main__":

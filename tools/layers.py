@@ -78,6 +78,7 @@ HEADERS = {
     "prometheus/": "prometheus_core",
     "rapidjson/": "rapidjson",
     "re2/": "re2",
+    "sqlite3.h": "sqlite3",
     "sys/epoll.h": "sockets",
     "sys/socket.h": "sockets",
     "uv.h": "uv",

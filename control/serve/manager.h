@@ -1,0 +1,102 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control/serve/group_snapshot.h"
+#include "control/serve/push_hub.h"
+#include "control/store/store.h"
+#include "proto/control/management.pb.h"
+
+namespace postern {
+
+/// The management service without its sockets: every call of management.proto. What changes a stage
+/// compiles its group in the same transaction, so that a change which does not fit leaves nothing
+/// behind; then the group's sidecars are told. Thread-safe.
+class Manager {
+ public:
+  struct Options {
+    snapshot::v1::Gateway gateway;  ///< account and region of all APIs
+    /// Hears of changes: action, object and who.
+    std::function<void(const std::string& action, const std::string& object,
+                       const std::string& who)>
+        log;
+  };
+
+  Manager(Store* store, PushHub* hub, Options options);
+
+  /// Compiles every group of the store and has it pushed. Fails if one does not compile, which
+  /// takes a damaged store or another version of the program.
+  absl::Status Start();
+
+  template <typename T>
+  using Result = absl::StatusOr<T>;
+
+  Result<control::v1::PutDefinitionResponse> PutDefinition(
+      const Actor& actor, const control::v1::PutDefinitionRequest& request);
+  Result<control::v1::Deployment> CreateDeployment(
+      const Actor& actor, const control::v1::CreateDeploymentRequest& request);
+  Result<control::v1::ListDeploymentsResponse> ListDeployments(
+      const Actor& actor, const control::v1::ListDeploymentsRequest& request);
+  Result<control::v1::Deployment> GetDeployment(const Actor& actor,
+                                                const control::v1::GetDeploymentRequest& request);
+  Result<control::v1::DiffDeploymentsResponse> DiffDeployments(
+      const Actor& actor, const control::v1::DiffDeploymentsRequest& request);
+  Result<control::v1::DeleteDeploymentResponse> DeleteDeployment(
+      const Actor& actor, const control::v1::DeleteDeploymentRequest& request);
+  Result<control::v1::Stage> CreateStage(const Actor& actor,
+                                         const control::v1::CreateStageRequest& request);
+  Result<control::v1::Stage> UpdateStage(const Actor& actor,
+                                         const control::v1::UpdateStageRequest& request);
+  Result<control::v1::Stage> GetStage(const Actor& actor,
+                                      const control::v1::GetStageRequest& request);
+  Result<control::v1::ListStagesResponse> ListStages(const Actor& actor,
+                                                     const control::v1::ListStagesRequest& request);
+  Result<control::v1::Stage> Promote(const Actor& actor,
+                                     const control::v1::PromoteRequest& request);
+  Result<control::v1::Stage> Rollback(const Actor& actor,
+                                      const control::v1::RollbackRequest& request);
+  Result<control::v1::DeleteStageResponse> DeleteStage(
+      const Actor& actor, const control::v1::DeleteStageRequest& request);
+  Result<control::v1::ListSidecarsResponse> ListSidecars(
+      const Actor& actor, const control::v1::ListSidecarsRequest& request);
+  Result<control::v1::ListAuditResponse> ListAudit(const Actor& actor,
+                                                   const control::v1::ListAuditRequest& request);
+
+ private:
+  /// What a change is about, for its record, and the groups it touches.
+  struct Change {
+    std::string action;
+    std::string object;
+    std::string detail;
+    std::set<std::string> groups;
+  };
+
+  absl::Status Apply(const Actor& actor,
+                     absl::FunctionRef<absl::Status(Store::Transaction&, Change*)> body);
+  absl::Status CompileGroup(Store::Transaction& store, const std::string& group,
+                            std::vector<std::shared_ptr<GroupSnapshot>>* out);
+  /// Lets a stage point at another deployment.
+  Result<control::v1::Stage> Move(
+      const Actor& actor, const std::string& api_id, const std::string& stage,
+      std::string_view action,
+      absl::FunctionRef<absl::StatusOr<std::string>(Store::Transaction&, const StageRow&)> choose);
+  absl::StatusOr<control::v1::Stage> Describe(Store::Transaction& store, const StageRow& row);
+  absl::StatusOr<control::v1::Deployment> Describe(Store::Transaction& store,
+                                                   const DeploymentRow& row);
+
+  Store& store_;
+  PushHub& hub_;
+  const Options options_;
+  std::mutex mutex_;  // one change at a time, until it has been handed to the hub
+  GroupCompiler compiler_;
+};
+
+}  // namespace postern

@@ -1,5 +1,9 @@
 #include "core/http/http2/field_section.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -63,8 +67,6 @@ bool IsLowerCaseToken(std::string_view name) {
 }
 
 bool IsCleanFieldValue(std::string_view value) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kHighs = kOnes * 0x80;
   if (value.empty()) return true;
   if (value.front() == ' ' || value.back() == ' ' || value.front() == '\t' ||
       value.back() == '\t') {
@@ -72,12 +74,26 @@ bool IsCleanFieldValue(std::string_view value) {
   }
   const char* at = value.data();
   const char* const end = at + value.size();
+  // Most values hold no control character; only one that does is looked at byte by byte.
+#if defined(__SSE2__)
+  const __m128i limit = _mm_set1_epi8(0x1f);
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, limit), v);
+    if (_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(v, del))) != 0) {
+      return IsFieldValue(value);
+    }
+  }
+#endif
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = kOnes * 0x80;
   for (; end - at >= 8; at += 8) {
     uint64_t word;
     std::memcpy(&word, at, 8);
     const uint64_t control = (word - kOnes * 0x20) & ~word;
-    const uint64_t del = word ^ kOnes * 0x7f;
-    if (((control | ((del - kOnes) & ~del)) & kHighs) != 0) return IsFieldValue(value);
+    const uint64_t deleted = word ^ kOnes * 0x7f;
+    if (((control | ((deleted - kOnes) & ~deleted)) & kHighs) != 0) return IsFieldValue(value);
   }
   for (; at < end; ++at) {
     const auto u = static_cast<unsigned char>(*at);

@@ -69,12 +69,13 @@ void FieldWriter::AddContentLength(uint64_t content_length) {
   Add("content-length", {length_, static_cast<size_t>(end - length_)});
 }
 
-void FieldWriter::Response(uint16_t status, const HeaderMap* headers, uint64_t content_length) {
+void FieldWriter::Response(uint16_t status, const HeaderMap* headers, uint64_t content_length,
+                           bool introduce) {
   status_[0] = static_cast<char>('0' + status / 100 % 10);
   status_[1] = static_cast<char>('0' + status / 10 % 10);
   status_[2] = static_cast<char>('0' + status % 10);
   Add(":status", {status_, 3});
-  if (headers != nullptr) AddFields(*headers, false);
+  if (headers != nullptr) AddFields(*headers, false, introduce);
   AddContentLength(content_length);
 }
 
@@ -87,13 +88,13 @@ void FieldWriter::Request(const RequestHead& head, uint64_t content_length) {
   if (!head.authority.empty()) Add(":authority", head.authority);
   if (head.method != Method::kConnect) Add(":path", head.target);
   if (head.te_trailers) Add("te", "trailers");
-  AddFields(head.headers, true);
+  AddFields(head.headers, true, false);
   AddContentLength(content_length);
 }
 
-void FieldWriter::Trailers(const HeaderMap& trailers) { AddFields(trailers, false); }
+void FieldWriter::Trailers(const HeaderMap& trailers) { AddFields(trailers, false, false); }
 
-void FieldWriter::AddFields(const HeaderMap& headers, bool shared) {
+void FieldWriter::AddFields(const HeaderMap& headers, bool shared, bool introduce) {
   for (const HeaderField& field : headers) {
     uint8_t flags = field.never_indexed ? NGHTTP2_NV_FLAG_NO_INDEX : 0;
     switch (field.id) {
@@ -108,15 +109,17 @@ void FieldWriter::AddFields(const HeaderMap& headers, bool shared) {
       case HeaderId::kTransferEncoding:
       case HeaderId::kUpgrade:
         continue;
-      // Different each time, or secret: compression would gain nothing, or give them away
-      // (RFC 7541 §7.1).
+      // Secret: compression would give them away (RFC 7541 §7.1).
       case HeaderId::kAuthorization:
       case HeaderId::kProxyAuthorization:
       case HeaderId::kXApiKey:
+        flags = NGHTTP2_NV_FLAG_NO_INDEX;
+        break;
+      // Different each time: a place in the table would be lost on their values.
       case HeaderId::kXAmznRequestId:
       case HeaderId::kXAmznTraceId:
       case HeaderId::kXAmzApigwId:
-        flags = NGHTTP2_NV_FLAG_NO_INDEX;
+        if (!introduce) flags = NGHTTP2_NV_FLAG_NO_INDEX;
         break;
       case HeaderId::kCookie:
       case HeaderId::kForwarded:

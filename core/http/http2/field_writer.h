@@ -24,7 +24,10 @@ class FieldWriter {
   FieldWriter& operator=(const FieldWriter&) = delete;
 
   /// An interim or final response. `headers` may be null; `content_length` may be kNoLength.
-  void Response(uint16_t status, const HeaderMap* headers, uint64_t content_length);
+  /// `introduce` puts the fields that differ each time into the compression state too: once it has
+  /// their names, later responses need not spell them.
+  void Response(uint16_t status, const HeaderMap* headers, uint64_t content_length,
+                bool introduce = false);
   void Request(const RequestHead& head, uint64_t content_length);
   void Trailers(const HeaderMap& trailers);
   /// Appends a field whose name is valid and in lower case.
@@ -38,7 +41,7 @@ class FieldWriter {
  private:
   // `shared`: the connection carries many users' requests, so that what belongs to one of them does
   // not go into the compression state that they share.
-  void AddFields(const HeaderMap& headers, bool shared);
+  void AddFields(const HeaderMap& headers, bool shared, bool introduce);
   void AddContentLength(uint64_t content_length);
 
   char status_[3];

@@ -229,7 +229,7 @@ void Http2ServerCodec::SendHead(Stream* stream, const ResponseHead& head, bool e
   }
   const bool last = end || stream->no_content || length == 0;
   FieldWriter fields;
-  fields.Response(head.status, &head.headers, length);
+  fields.Response(head.status, &head.headers, length, responses_++ % kIntroduceEvery == 0);
   SendHeaders(stream, fields, last);
   OnSent(stream);
 }

@@ -473,9 +473,10 @@ class JsonPathReader {
           if (!Step() || !list->Add(item, arena_)) return std::nullopt;
         }
         for (const Operand& parameter : token.parameters) {
-          if (!list->Add(Evaluate(parameter, model).value_or(Value()), arena_)) {
-            return std::nullopt;
-          }
+          Value value = Evaluate(parameter, model).value_or(Value());
+          // What the caller may change must not be a part of the path.
+          if (parameter.kind == Operand::Kind::kLiteral) value = CopyOf(value);
+          if (!list->Add(value, arena_)) return std::nullopt;
         }
         return Value::Of(list);
       }
@@ -496,6 +497,22 @@ class JsonPathReader {
       }
     }
     return std::nullopt;
+  }
+
+  Value CopyOf(const Value& value) {
+    if (value.is_list()) {
+      List* list = dyn::NewList(arena_, true);
+      for (const Value& item : value.list()) list->Add(CopyOf(item), arena_);
+      return Value::Of(list);
+    }
+    if (value.is_map()) {
+      Map* map = dyn::NewMap(arena_);
+      for (const dyn::Entry& entry : value.map()) {
+        if (dyn::Entry* copy = map->Put(entry.key, arena_)) copy->value = CopyOf(entry.value);
+      }
+      return Value::Of(map);
+    }
+    return value;
   }
 
   std::optional<Value> Aggregate(const Token& token, const Value& model) {

@@ -154,6 +154,8 @@ TEST(JsonSchemaTest, RefusedSchemasSayWhere) {
             "string, or a list of these");
   EXPECT_THAT(Errors("[]", "1"), HasSubstr("must be an object"));
   EXPECT_THAT(Errors("{", "1"), HasSubstr("not JSON"));
+  EXPECT_EQ(Errors(R"({"maxItems":1e300})", "[1]"), "[]");
+  EXPECT_THAT(Errors(R"({"minLength":1.5})", "1"), HasSubstr("not negative"));
   EXPECT_THAT(Errors(R"({"minLength":-1})", "1"), HasSubstr("not negative"));
   EXPECT_THAT(Errors(R"x({"pattern":"(?=a)"})x", "1"), HasSubstr("the pattern is refused"));
   EXPECT_THAT(Errors(R"({"$ref":"#/definitions/none"})", "1"), HasSubstr("does not lead"));

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <map>
 
@@ -264,9 +265,9 @@ class SchemaCompiler {
 
   absl::Status TakeCount(const Pending& at, std::string_view name, const Value& value,
                          uint64_t* count) {
-    const double number = value.AsDouble();
-    if (!value.is_number() || number < 0 ||
-        number != static_cast<double>(static_cast<uint64_t>(number))) {
+    constexpr double kLargest = 1e15;  // above that nothing is counted
+    const double number = std::min(value.AsDouble(), kLargest);
+    if (!value.is_number() || !(number >= 0) || number != std::floor(number)) {
       return Error(Below(at, name), "must be an integer that is not negative");
     }
     *count = static_cast<uint64_t>(number);

@@ -484,6 +484,19 @@ TEST_F(MappingTemplateTest, PositionsInTextsAreUtf16) {
             "4 3 x \u00e9 \u00c9\U0001F600X");
 }
 
+// What a template changes is gone with the rendering, also if it came out of a path.
+TEST_F(MappingTemplateTest, RenderingsDoNotTouchTheTemplate) {
+  environment_.body = R"({"a":[]})";
+  const auto compiled = MappingTemplate::Compile(
+      "#set($l = $input.path('$.a.append([1])'))$l[0].add(2)$l", Resolver());
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  for (int i = 0; i < 2; ++i) {
+    std::string out;
+    ASSERT_TRUE(compiled->Render(environment_, scratch_, &out).ok());
+    EXPECT_EQ(out, "true[[1,2]]");
+  }
+}
+
 // The result is appended.
 TEST_F(MappingTemplateTest, Appends) {
   const auto compiled = MappingTemplate::Compile("b$x", Resolver());

@@ -209,7 +209,7 @@ TEST_F(FilterCalloutTest, CancelledCalloutsAreSilent) {
 
 TEST_F(FilterCalloutTest, CalloutsAreChecked) {
   Upstream(1);
-  filter_.request_headers = [this](postern_ctx* ctx, uint32_t) {
+  filter_.request_headers = [](postern_ctx* ctx, uint32_t) {
     const auto with = [&](auto change) {
       postern_callout call{};
       call.size = sizeof(call);

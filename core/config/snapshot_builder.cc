@@ -1236,6 +1236,7 @@ void SnapshotBuilder::Make() {
   }
   std::vector<Router::Domain> domains = MakeDomains();
   std::vector<std::unique_ptr<const Api>> kept;
+  kept.reserve(apis.size());
   for (auto& api : apis) kept.push_back(std::move(api));
   out_->router_ =
       std::make_unique<const Router>(std::move(gateway_), std::move(kept), std::move(domains));

@@ -117,13 +117,13 @@ absl::Status SaveSnapshotFile(const std::string& path, const snapshot::v1::Snaps
     const Fd file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.get() < 0) return SystemError("cannot be written", aside);
     if (!WriteAll(file.get(), content) || ::fsync(file.get()) != 0) {
-      const absl::Status status = SystemError("cannot be written", aside);
+      absl::Status status = SystemError("cannot be written", aside);
       ::unlink(aside.c_str());
       return status;
     }
   }
   if (::rename(aside.c_str(), path.c_str()) != 0) {
-    const absl::Status status = SystemError("cannot be replaced", path);
+    absl::Status status = SystemError("cannot be replaced", path);
     ::unlink(aside.c_str());
     return status;
   }
@@ -157,7 +157,7 @@ absl::Status LoadSnapshotFile(const std::string& path, snapshot::v1::Snapshot* s
     have += static_cast<size_t>(got);
   }
   content.resize(have);
-  const absl::Status decoded = DecodeSnapshotFile(content, snapshot);
+  absl::Status decoded = DecodeSnapshotFile(content, snapshot);
   if (decoded.ok()) return decoded;
   return absl::Status(decoded.code(), Concat(path, ": ", std::string(decoded.message())));
 }

@@ -10,7 +10,7 @@ namespace {
 
 /// Lets an empty value be told from a missing one.
 std::string_view NonNull(std::string_view value) {
-  return value.data() == nullptr ? std::string_view("", 0) : value;
+  return value.data() == nullptr ? std::string_view("") : value;
 }
 
 bool NameMatches(const RequestHead& head, const HeaderField& field, HeaderId id,

@@ -177,6 +177,8 @@ AdminReply AdminService::Ready(bool startup) {
   if (hooks_.readiness == nullptr) return Error(404, "not available in this process");
   const bool yes = startup ? hooks_.readiness->started() : hooks_.readiness->ready();
   const std::vector<Readiness::State> states = hooks_.readiness->States();
+  const std::string configuration =
+      hooks_.configuration != nullptr ? hooks_.configuration() : std::string();
   AdminReply reply;
   reply.status = yes ? 200 : 503;
   reply.body = JsonObject([&](JsonWriter& json) {
@@ -195,6 +197,10 @@ AdminReply AdminService::Ready(bool startup) {
       if (!yes && !state.holds) json.String(state.reason.empty() ? state.name : state.reason);
     }
     json.EndArray();
+    if (!configuration.empty()) {
+      json.Key("configuration");
+      json.Raw(configuration);
+    }
   });
   return reply;
 }

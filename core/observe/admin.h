@@ -34,6 +34,8 @@ struct AdminHooks {
   absl::AnyInvocable<std::unique_ptr<AdminBody>()> config;
   /// JSON of clusters and their endpoints.
   absl::AnyInvocable<std::unique_ptr<AdminBody>()> clusters;
+  /// JSON object of where the configuration comes from, for /ready. "" or unset: not shown.
+  absl::AnyInvocable<std::string()> configuration;
   /// Begins a drain without ending the process. Called again for repeated requests.
   absl::AnyInvocable<void()> drain;
   /// Drains and then ends the process with code 0, as SIGTERM does.

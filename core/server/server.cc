@@ -127,6 +127,9 @@ absl::Status Server::StartAdmin() {
   hooks.loops = &loop_watch_;
   hooks.config = [this] { return ShowConfig(); };
   hooks.clusters = [this] { return ShowClusters(); };
+  hooks.configuration = [this] {
+    return show_configuration_ != nullptr ? show_configuration_() : std::string();
+  };
   hooks.drain = [this] { Drain(/*exit=*/false); };
   hooks.quit = [this] { Drain(/*exit=*/true); };
   admin_service_ = std::make_unique<AdminService>(std::move(hooks));

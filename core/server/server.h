@@ -65,6 +65,11 @@ class Server final : private ServerSession::Owner {
   /// What SIGHUP does besides reopening logs and reading certificates again.
   void set_on_reload(absl::AnyInvocable<void()> reload) { on_reload_ = std::move(reload); }
 
+  /// What /ready says of where the configuration comes from: a JSON object.
+  void set_configuration_shown(absl::AnyInvocable<std::string()> show) {
+    show_configuration_ = std::move(show);
+  }
+
   /// Turns the loop until the process should end; returns its exit code.
   int Run();
 
@@ -151,6 +156,7 @@ class Server final : private ServerSession::Owner {
   std::unique_ptr<Activation> next_;        // waits for it
   uint64_t activations_ = 0;
   absl::AnyInvocable<void()> on_reload_;
+  absl::AnyInvocable<std::string()> show_configuration_;
 
   uv_signal_t signals_[3];
   Timer drain_timer_;

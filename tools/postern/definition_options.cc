@@ -17,7 +17,13 @@
 namespace postern {
 namespace {
 
-absl::StatusOr<std::string> ReadDefinition(const std::string& path) {
+std::vector<std::string> SplitLines(absl::string_view text) {
+  return absl::StrSplit(text, '\n', absl::SkipEmpty());
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadDefinitionFile(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
     return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
@@ -37,12 +43,6 @@ absl::StatusOr<std::string> ReadDefinition(const std::string& path) {
     return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
   return std::move(text).str();
 }
-
-std::vector<std::string> SplitLines(absl::string_view text) {
-  return absl::StrSplit(text, '\n', absl::SkipEmpty());
-}
-
-}  // namespace
 
 void DefinitionOptions::Bind(FlagSet* flags) {
   flags->String("stage", "NAME", "Stage to serve. Default prod, and $default for HTTP APIs.",
@@ -149,7 +149,7 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
 
   std::vector<CompileInput> inputs;
   for (const std::string& file : options.files) {
-    absl::StatusOr<std::string> text = ReadDefinition(file);
+    absl::StatusOr<std::string> text = ReadDefinitionFile(file);
     if (!text.ok()) {
       problem(text.status().message());
       continue;

@@ -40,6 +40,9 @@ struct Definitions {
   bool ok() const;
 };
 
+/// The text of a definition file. An error names the file.
+absl::StatusOr<std::string> ReadDefinitionFile(const std::string& path);
+
 /// Reads, imports and compiles. Every problem of every file is found, not only the first.
 Definitions LoadDefinitions(const DefinitionOptions& options,
                             const std::vector<snapshot::v1::Listener>& listeners, uint64_t version);

@@ -5,9 +5,12 @@
 #include <vector>
 
 #include "tools/postern/check_command.h"
+#include "tools/postern/control_command.h"
 #include "tools/postern/exit_codes.h"
+#include "tools/postern/manage_commands.h"
 #include "tools/postern/module_command.h"
 #include "tools/postern/run_command.h"
+#include "tools/postern/sidecar_command.h"
 #include "tools/postern/version.h"
 
 namespace {
@@ -20,6 +23,18 @@ constexpr char kHelp[] =
     "  run FILE...     serve OpenAPI definitions, and serve them anew when they change\n"
     "  check FILE...   say what would be applied, approximated, ignored and refused\n"
     "  module FILE...  say what filter modules are and whether they would be loaded\n"
+    "\n"
+    "  control         keep definitions, deployments and stages, and push them to sidecars\n"
+    "  sidecar         serve what a control plane pushes\n"
+    "  deploy FILE...  bring definitions into service at a stage of a control plane\n"
+    "  stages          show stages, and which sidecars serve them\n"
+    "  deployments     show deployments\n"
+    "  diff A B        show how two deployments differ\n"
+    "  promote A B     let stage B serve what stage A serves\n"
+    "  rollback STAGE  let a stage serve again what it served before\n"
+    "  delete          delete a stage or a deployment\n"
+    "  audit           show who changed what\n"
+    "\n"
     "  version         print the version\n"
     "\n"
     "postern COMMAND --help tells the options of one.\n";
@@ -33,6 +48,9 @@ int main(int argc, char** argv) {
   if (command == "run") return postern::RunCommand(rest);
   if (command == "check") return postern::CheckCommand(rest);
   if (command == "module") return postern::ModuleCommand(rest);
+  if (command == "control") return postern::ControlCommand(rest);
+  if (command == "sidecar") return postern::SidecarCommand(rest);
+  if (const auto manage = postern::FindManageCommand(command)) return manage(rest);
   if (command == "version" || command == "--version") {
     std::printf("postern %s\n", std::string(postern::kVersion).c_str());
     return postern::kExitOk;

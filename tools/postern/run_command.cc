@@ -1,7 +1,5 @@
 #include "tools/postern/run_command.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -17,7 +15,7 @@
 #include "tools/postern/flags.h"
 #include "tools/postern/listener_options.h"
 #include "tools/postern/module_options.h"
-#include "tools/postern/version.h"
+#include "tools/postern/process_options.h"
 
 namespace postern {
 namespace {
@@ -26,55 +24,19 @@ struct RunOptions {
   DefinitionOptions definitions;
   ListenerOptions listeners;
   ModuleOptions modules;
-  std::string admin = "127.0.0.1:9901";
-  std::string log_level = "info";
-  std::string log_format = "auto";
-  uint64_t workers = 0;
-  uint64_t drain_delay_ms = 0;
-  uint64_t drain_timeout_ms = 25000;
+  ServerOptions server;
+  LogOptions log;
   bool help = false;
 
   void Bind(FlagSet* flags) {
     definitions.Bind(flags);
     listeners.Bind(flags);
     modules.Bind(flags);
-    flags->String(
-        "admin", "ADDR:PORT",
-        "The admin endpoint: probes, metrics, what is active. Default 127.0.0.1:9901; none turns "
-        "it off.",
-        &admin);
-    flags->Number("workers", "N", "Threads that serve. Default: the CPU quota.", 1, 1024, &workers);
-    flags->Number("drain-delay", "MS",
-                  "On SIGTERM, time between not being ready and refusing connections. Default 0.",
-                  0, 600'000, &drain_delay_ms);
-    flags->Number("drain-timeout", "MS",
-                  "Longest time that connections have to end after that. Default 25000.", 0,
-                  3'600'000, &drain_timeout_ms);
-    flags->String("log-level", "LEVEL", "trace, debug, info (default), warn, error or off.",
-                  &log_level);
-    flags->String("log-format", "FORMAT", "json, text, or auto (default): text on a terminal.",
-                  &log_format);
+    server.Bind(flags);
+    log.Bind(flags);
     flags->Switch("help", "Show this.", &help);
   }
 };
-
-absl::Status SetUpLog(const RunOptions& options) {
-  LogLevel level;
-  if (!ParseLogLevel(options.log_level, &level)) {
-    return absl::InvalidArgumentError("--log-level " + options.log_level +
-                                      ": write trace, debug, info, warn, error or off");
-  }
-  SetLogLevel(level);
-  if (options.log_format != "json" && options.log_format != "text" &&
-      options.log_format != "auto") {
-    return absl::InvalidArgumentError("--log-format " + options.log_format +
-                                      ": write json, text or auto");
-  }
-  const bool text =
-      options.log_format == "text" || (options.log_format == "auto" && ::isatty(2) == 1);
-  SetLogFormat(text ? LogFormat::kText : LogFormat::kJson);
-  return absl::OkStatus();
-}
 
 // Keeps the gateway on what the files say. A version of them that is refused changes nothing.
 class DefinitionRunner {
@@ -202,7 +164,8 @@ int RunCommand(const std::vector<std::string>& args) {
     return kExitOk;
   }
   if (options.definitions.files.empty()) return Usage(flags, "name a definition file");
-  if (absl::Status status = SetUpLog(options); !status.ok()) return Usage(flags, status.message());
+  if (absl::Status status = options.log.Apply(); !status.ok())
+    return Usage(flags, status.message());
   absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
   if (!listeners.ok()) return Usage(flags, listeners.status().message());
 
@@ -210,11 +173,7 @@ int RunCommand(const std::vector<std::string>& args) {
   if (!loader_options.ok()) return Usage(flags, loader_options.status().message());
   // Outlives the workers, whose last words may be to filters.
   ModuleLoader modules(*std::move(loader_options));
-  Server server({.workers = options.workers,
-                 .admin = options.admin == "none" ? std::string() : options.admin,
-                 .version = std::string(kVersion),
-                 .drain_delay_ms = static_cast<uint32_t>(options.drain_delay_ms),
-                 .drain_timeout_ms = static_cast<uint32_t>(options.drain_timeout_ms)});
+  Server server(options.server.ToServerOptions());
   if (absl::Status status = server.Start(); !status.ok()) {
     std::fprintf(stderr, "postern run: %s\n", std::string(status.message()).c_str());
     return kExitFailed;

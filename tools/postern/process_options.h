@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/server/server.h"
+#include "tools/postern/flags.h"
+
+namespace postern {
+
+/// How a process that stays logs.
+struct LogOptions {
+  std::string level = "info";
+  std::string format = "auto";
+
+  void Bind(FlagSet* flags);
+  /// Sets the process's log up. InvalidArgument names the option that is wrong.
+  absl::Status Apply() const;
+};
+
+/// The options of `run` and `sidecar` about the gateway process.
+struct ServerOptions {
+  std::string admin = "127.0.0.1:9901";
+  uint64_t workers = 0;
+  uint64_t drain_delay_ms = 0;
+  uint64_t drain_timeout_ms = 25000;
+
+  void Bind(FlagSet* flags);
+  Server::Options ToServerOptions() const;
+};
+
+}  // namespace postern

@@ -110,9 +110,9 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
     context_.Problem(place, kKind, std::move(reason));
   };
   // What could not be read has been reported.
-  const auto value_of = [&valid](auto&& read) {
+  const auto value_of = [&valid](auto read) {
     if (!read.has_value()) valid = false;
-    return std::move(read);
+    return read;
   };
   bool has_failure_policy = false;
   for (const Node value : node.children()) {

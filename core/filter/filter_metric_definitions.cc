@@ -20,7 +20,7 @@ bool IsMetricName(std::string_view name) {
                      [](char c) { return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '_'; });
 }
 
-absl::Status Invalid(std::string text) { return absl::InvalidArgumentError(text); }
+absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 }  // namespace
 

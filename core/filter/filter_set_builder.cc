@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <type_traits>
+#include <cstdint>
 #include <utility>
 
 #include "core/filter/config_host.h"
@@ -16,14 +15,6 @@ namespace {
 uint32_t NextIdTag() {
   static std::atomic<uint32_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) % 0xffff + 1;
-}
-
-template <typename T>
-void AppendBytes(const T& value, std::string* out) {
-  static_assert(std::is_scalar_v<T>);
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, &value, sizeof(T));
-  out->append(bytes, sizeof(T));
 }
 
 postern_str Str(std::string_view text) { return {text.data(), text.size()}; }
@@ -164,11 +155,9 @@ const ChainPlan* FilterSetBuilder::Plan(const Layer& layer, bool only_unrouted) 
       [](const FilterBinding& a, const FilterBinding& b) { return a.point < b.point; });
   std::string key;
   for (const FilterBinding& filter : filters) {
-    AppendBytes(filter.instance, &key);
-    AppendBytes(filter.config, &key);
-    AppendBytes(filter.pause_limit_ms, &key);
-    AppendBytes(filter.point, &key);
-    AppendBytes(filter.failure_policy, &key);
+    key += Concat(filter.instance->id, " ", reinterpret_cast<uintptr_t>(filter.config), " ",
+                  filter.pause_limit_ms, " ", static_cast<int>(filter.point), " ",
+                  static_cast<int>(filter.failure_policy), "\n");
   }
   const auto known = plans_.find(key);
   if (known != plans_.end()) return known->second;

@@ -108,7 +108,7 @@ class FilterSetBuilder {
   /// What scopes below the API placed with equal module and configuration is one instance.
   std::map<std::string, Active, std::less<>> shared_;
 
-  std::map<std::string, const ChainPlan*, std::less<>> plans_;  // by the bytes of their bindings
+  std::map<std::string, const ChainPlan*, std::less<>> plans_;  // by their bindings
   std::vector<std::unique_ptr<FilterInstance>> instances_;
 };
 

@@ -35,7 +35,7 @@ constexpr size_t kMaxSymbolName = 65536;
 constexpr std::string_view kManifestSymbol = "postern_module_manifest";
 constexpr std::string_view kInitSymbol = "postern_module_init";
 
-absl::Status Invalid(std::string text) { return absl::InvalidArgumentError(text); }
+absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 // The file as the dynamic linker would map it.
 class Image {

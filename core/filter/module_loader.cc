@@ -183,7 +183,7 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Load(const Request& request) {
 }
 
 absl::StatusOr<const FilterModule*> ModuleLoader::Find(const Request& request) {
-  const auto refuse = [&request](std::string_view file, std::string text) {
+  const auto refuse = [&request](std::string_view file, const std::string& text) {
     return Refusal(request.name, file, absl::FailedPreconditionError(text));
   };
   if (request.digest.empty()) {

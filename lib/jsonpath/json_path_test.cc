@@ -183,7 +183,7 @@ TEST(JsonPathTest, RefusedPathsSayWhere) {
   EXPECT_THAT(Read("$.a.median()"), HasSubstr("no function 'median()'"));
   EXPECT_THAT(Read("$[99999999999]"), HasSubstr("32 bits"));
   std::string nested = "@.a";
-  for (int i = 0; i < 20; ++i) nested = "@[?(" + nested + ")]";
+  for (int i = 0; i < 20; ++i) nested.insert(0, "@[?(").append(")]");
   EXPECT_THAT(Read("$[?(" + nested + ")]"), HasSubstr("nested too deeply"));
   EXPECT_THAT(Read("$[?(" + std::string(100, '(')), HasSubstr("nested too deeply"));
   EXPECT_THAT(Read("$." + std::string(5000, 'a')), HasSubstr("longer than"));

@@ -64,7 +64,7 @@ bool ArenaSink::Grow(size_t size) {
 
 std::string_view ArenaSink::Finish() {
   if (failed()) return {};
-  if (begin_ == nullptr) return {"", 0};
+  if (begin_ == nullptr) return std::string_view("");
   return {begin_, static_cast<size_t>(cur_ - begin_)};
 }
 

@@ -274,7 +274,7 @@ class SchemaCompiler {
     return absl::OkStatus();
   }
 
-  absl::Status TakePattern(std::string place, std::string_view text,
+  absl::Status TakePattern(const std::string& place, std::string_view text,
                            std::unique_ptr<RE2>* pattern) {
     RE2::Options options(RE2::Quiet);
     options.set_max_mem(1 << 20);

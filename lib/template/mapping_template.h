@@ -71,7 +71,7 @@ class TemplateEnvironment {
 
   /// What this template has put there, in order; called once after the whole template, if it has
   /// put anything.
-  virtual void TakeOverrides(std::vector<TemplateOverride> overrides) { (void)overrides; }
+  virtual void TakeOverrides(std::vector<TemplateOverride>&& /*overrides*/) {}
 };
 
 struct TemplateOptions {

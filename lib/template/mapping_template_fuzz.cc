@@ -44,7 +44,9 @@ class Environment final : public TemplateEnvironment {
   }
   std::optional<std::string_view> StageVariable(std::string_view) override { return "stage"; }
   void ForEachStageVariable(const Visitor& visit) override { visit("v", "w"); }
-  void TakeOverrides(std::vector<TemplateOverride> taken) override { overrides = std::move(taken); }
+  void TakeOverrides(std::vector<TemplateOverride>&& taken) override {
+    overrides = std::move(taken);
+  }
 
  private:
   std::string_view body_;

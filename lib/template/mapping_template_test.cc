@@ -62,7 +62,9 @@ class Environment final : public TemplateEnvironment {
     for (const auto& [name, value] : stage_variables) visit(name, value);
   }
   const std::vector<TemplateOverride>* EarlierOverrides() override { return &earlier; }
-  void TakeOverrides(std::vector<TemplateOverride> taken) override { overrides = std::move(taken); }
+  void TakeOverrides(std::vector<TemplateOverride>&& taken) override {
+    overrides = std::move(taken);
+  }
 
  private:
   static std::optional<std::string_view> Find(

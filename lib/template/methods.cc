@@ -297,7 +297,7 @@ class Call {
                                           [](const Value& v) { return v.is_string(); });
   }
 
-  bool Throw(std::string why) {
+  bool Throw(std::string_view why) {
     context_.error = Concat(MethodName(method_), "(): ", why);
     return false;
   }

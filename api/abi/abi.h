@@ -242,7 +242,7 @@ typedef struct postern_config {
   uint32_t size;        /* sizeof(postern_config) */
   uint32_t encoding;    /* POSTERN_CONFIG_* */
   postern_str instance; /* Name of the entry in the filter chain. */
-  postern_str scope;    /* "" for the whole API, else "METHOD /resource". */
+  postern_str scope;    /* "" for the whole API, "/resource" or "METHOD /resource". */
   postern_str type_url; /* Schema of the bytes as authored; empty for JSON. */
   postern_str bytes;    /* One JSON object; "{}" when the author wrote none. At most 1 MiB. */
   const void* parent;   /* The object that config_create made one scope up, or NULL. */

@@ -4,7 +4,8 @@
 
 namespace postern {
 
-/// Views of what the session holds: what $context.identity.clientCert tells of a client's certificate (rest-api.md §9.3).
+/// Views of what the session holds: what $context.identity.clientCert tells of a client's
+/// certificate (rest-api.md §9.3).
 struct ClientCertificate {
   std::string_view pem;
   std::string_view subject_dn;  ///< RFC 2253 order and escaping, e.g. "CN=client,O=Example"

@@ -85,8 +85,8 @@ class Connection final : public ByteSink, private EndOfIteration {
   void Write(std::string_view bytes) override;
   size_t buffered() const override { return pending_.size(); }
 
-  /// Sends `bytes` as they are before anything else, TLS included: a PROXY protocol header. Only for
-  /// a connection that has just been made and is connecting.
+  /// Sends `bytes` as they are before anything else, TLS included: a PROXY protocol header. Only
+  /// for a connection that has just been made and is connecting.
   void SendFirst(std::string_view bytes) { pending_.Append(bytes); }
 
   /// Writes what is gathered now rather than at the end of the iteration.

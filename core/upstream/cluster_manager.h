@@ -43,8 +43,8 @@ class ClusterManager {
   /// The worker stops: connections are not kept beyond their exchanges.
   void Drain();
 
-  /// At most `count` clusters from the one numbered `first` on, draining ones too, for people. While
-  /// clusters come and go, numbers move.
+  /// At most `count` clusters from the one numbered `first` on, draining ones too, for people.
+  /// While clusters come and go, numbers move.
   std::vector<ClusterStatus> Status(size_t first, size_t count) const;
 
   size_t cluster_count() const { return clusters_.size(); }

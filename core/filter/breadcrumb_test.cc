@@ -79,8 +79,8 @@ TEST(HookWatchdogDeathTest, AStuckHookEndsTheProcess) {
         InstallFaultHandler();
         HookWatchdog watchdog({{ThreadBreadcrumb(), pthread_self()}}, {.limit_ms = 50});
         Exchange([] {
-          std::atomic<bool> never{false};
-          while (!never.load(std::memory_order_relaxed)) {
+          // Volatile: a compiler may take a loop without effects to end.
+          for (volatile bool stuck = true; stuck;) {
           }
         });
       },

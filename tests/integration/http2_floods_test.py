@@ -1,5 +1,6 @@
 """Floods of HTTP/2 frames end with GOAWAY (RFC 9113 10.5), reach no upstream, and cost no memory."""
 
+import os
 import threading
 import time
 import unittest
@@ -50,7 +51,8 @@ class FloodsTest(harness.TestCase):
             self.assertIsNotNone(client.goaway, "no GOAWAY")
             self.assertNotEqual(client.goaway[1], http2.ErrorCode.NO_ERROR)
         self.assertLessEqual(len(self.upstream.requests) - served, _MOST_UPSTREAM)
-        self.assertLess(self.gateway.rss_kib() - before, _MOST_KIB)
+        if not os.environ.get("POSTERN_SANITIZER"):  # they hold freed memory back
+            self.assertLess(self.gateway.rss_kib() - before, _MOST_KIB)
         self.assertEqual(self.gateway.request().body, b"hello")
         return client
 

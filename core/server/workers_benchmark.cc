@@ -96,6 +96,7 @@ void BM_Workers(benchmark::State& state) {
   }
   MetricsRegistry metrics({.workers = count});
   AccessLogs logs(count);
+  FilterStatsRegistry filter_stats(count);
   const auto serving = MakeServingSnapshot(built.snapshot, &metrics, &logs).value();
   const ListenerConfig& config = serving->runtime->listeners().front();
   const auto spec = MakeListenerSpec(config, nullptr, nullptr, nullptr).value();
@@ -106,13 +107,14 @@ void BM_Workers(benchmark::State& state) {
   std::vector<Load> loads(count);
   std::atomic<size_t> ready{0};
   for (size_t i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<Worker>(i, &metrics));
+    workers.push_back(std::make_unique<Worker>(i, &metrics, &filter_stats));
     workers[i]->Start();
     auto socket = std::make_shared<ListenSocket>(i == 0 ? std::move(first)
                                                         : first.ForAnotherWorker().value());
     if (i == 0) first = socket->ForAnotherWorker().value();
     workers[i]->Post([&, i, socket] {
-      workers[i]->Prepare(serving, 1000, [&, i, socket](bool) {
+      workers[i]->Prepare(serving, 1000, [&, i, socket](const absl::Status& status, bool) {
+        if (!status.ok()) std::abort();
         workers[i]->Commit();
         if (!workers[i]->AddListener("http", std::move(*socket), spec).ok()) std::abort();
         ++ready;

@@ -107,7 +107,7 @@ class FiltersTest(harness.TestCase):
                 gateway = self.start_filtered(
                     [conduct("bad", action, onFailure=policy), conduct("next", "mark")])
                 self.assertEqual(gateway.request("GET", "/a").status, status)
-                self.assertEqual(gateway.events("filter_failed")[0]["filter"], "bad")
+                self.assertEqual(gateway.wait_for_event("filter_failed")["filter"], "bad")
                 self.assertEqual(gateway.request("GET", "/a").status, status)
 
     def test_abort_closes_without_an_answer(self):
@@ -122,7 +122,7 @@ class FiltersTest(harness.TestCase):
         response = gateway.request("GET", "/a")
         self.assertEqual(response.status, 500)
         self.assertEqual(response.values("x-order"), ["front"])
-        self.assertEqual(gateway.events("filter_stalled")[0]["filter"], "slow")
+        self.assertEqual(gateway.wait_for_event("filter_stalled")["filter"], "slow")
 
     def test_clients_that_leave_while_filters_hold_their_request(self):
         gateway = self.start_filtered([conduct("slow", "stall", pauseLimitMs=60000)])
@@ -144,7 +144,7 @@ class FiltersTest(harness.TestCase):
             client.send(http1.encode_request(headers=[("x-crash", "1")]))
             client.read_to_end()
         self.assertEqual(gateway.wait(), -signal.SIGSEGV)
-        fault = gateway.events("fault")[0]
+        fault = gateway.wait_for_event("fault")
         self.assertEqual((fault["filter"], fault["module"], fault["hook"], fault["signal"]),
                          ("bad", "test.conduct", "request_headers", "SIGSEGV"))
 

@@ -142,24 +142,6 @@ std::string AuthorityOf(const ClusterConfig& cluster) {
              : Concat(host, ":", endpoint.port);
 }
 
-/// Fields that no one but codecs may write into a response.
-bool IsFramingHeader(HeaderId id) {
-  switch (id) {
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kHttp2Settings:
-    case HeaderId::kKeepAlive:
-    case HeaderId::kProxyConnection:
-    case HeaderId::kTe:
-    case HeaderId::kTrailer:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kUpgrade:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 SnapshotBuilder::SnapshotBuilder(const v1::Snapshot& message,
@@ -580,7 +562,7 @@ void SnapshotBuilder::CheckGatewayResponses(const v1::Deployment& deployment, co
       RefuseUnknownFields(header, header_field);
       if (!IsToken(header.name())) {
         header_field.Problem("name", Concat(Quoted(header.name()), " is no field name"));
-      } else if (IsFramingHeader(LookupHeader(header.name()))) {
+      } else if (IsFramingField(LookupHeader(header.name()))) {
         header_field.Problem("name", Concat(header.name(), " is the gateway's own to write"));
       } else if (!names.insert(AsciiToLower(header.name())).second) {
         header_field.Problem("name", Concat(header.name(), " comes twice"));

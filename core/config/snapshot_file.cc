@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/file_descriptor.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/concat.h"
 #include "proto/snapshot/snapshot.pb.h"
@@ -40,21 +41,6 @@ absl::Status SystemError(std::string_view what, std::string_view path) {
   const std::string text = Concat(path, ": ", what, ": ", std::strerror(error));
   return error == ENOENT ? absl::NotFoundError(text) : absl::UnavailableError(text);
 }
-
-/// Closes a descriptor at the end of its block.
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 bool WriteAll(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -114,7 +100,8 @@ absl::Status SaveSnapshotFile(const std::string& path, const snapshot::v1::Snaps
   const std::string content = EncodeSnapshotFile(snapshot);
   const std::string aside = Concat(path, ".new");
   {
-    const Fd file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const FileDescriptor file(
+        ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.get() < 0) return SystemError("cannot be written", aside);
     if (!WriteAll(file.get(), content) || ::fsync(file.get()) != 0) {
       absl::Status status = SystemError("cannot be written", aside);
@@ -129,7 +116,7 @@ absl::Status SaveSnapshotFile(const std::string& path, const snapshot::v1::Snaps
   }
   const size_t slash = path.rfind('/');
   const std::string folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
     return SystemError("cannot be written", folder);
   }
@@ -137,7 +124,7 @@ absl::Status SaveSnapshotFile(const std::string& path, const snapshot::v1::Snaps
 }
 
 absl::Status LoadSnapshotFile(const std::string& path, snapshot::v1::Snapshot* snapshot) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return SystemError("cannot be read", path);
   struct stat status;
   if (::fstat(file.get(), &status) != 0) return SystemError("cannot be read", path);

@@ -28,21 +28,8 @@ bool IsWritableField(std::string_view name) {
   for (const char c : name) {
     if (c >= 'A' && c <= 'Z') return false;
   }
-  switch (LookupHeader(name)) {
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kHost:
-    case HeaderId::kHttp2Settings:
-    case HeaderId::kKeepAlive:
-    case HeaderId::kProxyConnection:
-    case HeaderId::kTe:
-    case HeaderId::kTrailer:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kUpgrade:
-      return false;
-    default:
-      return true;
-  }
+  const HeaderId id = LookupHeader(name);
+  return id != HeaderId::kHost && !IsFramingField(id);
 }
 
 bool IsWritableValue(std::string_view value) { return IsFieldValue(value); }

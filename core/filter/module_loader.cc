@@ -13,6 +13,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/base/file_descriptor.h"
 #include "core/base/log.h"
 #include "core/filter/breadcrumb.h"
 #include "lib/crypto/digest.h"
@@ -28,21 +29,6 @@ constexpr std::string_view kSuffix = ".so";
 
 // Linux 6.3; needed where vm.memfd_noexec is set. Older kernels answer EINVAL.
 constexpr unsigned kMfdExec = 0x0010U;
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 std::string ErrnoText() { return std::strerror(errno); }
 
@@ -81,7 +67,7 @@ absl::Status CheckFolder(const std::string& folder) {
 
 // Opens a module's file and checks who may have written it.
 absl::StatusOr<int> OpenModule(const std::string& path, struct stat* info) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0) return absl::NotFoundError(Concat("cannot be opened: ", ErrnoText()));
   if (::fstat(fd.get(), info) != 0) {
     return absl::UnavailableError(Concat("cannot be read: ", ErrnoText()));
@@ -121,7 +107,7 @@ absl::StatusOr<int> SealedCopy(const std::string& name, std::string_view bytes) 
   if (raw < 0 && errno == EINVAL) {
     raw = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   }
-  Fd fd(raw);
+  FileDescriptor fd(raw);
   if (fd.get() < 0) {
     return absl::UnavailableError(Concat("no memory for a private copy: ", ErrnoText()));
   }
@@ -273,7 +259,7 @@ ModuleLoader::Inspection ModuleLoader::Inspect(const std::string& file) {
   struct stat info {};
   const absl::StatusOr<int> opened = OpenModule(file, &info);
   if (!opened.ok()) return refuse(opened.status());
-  const Fd fd(*opened);
+  const FileDescriptor fd(*opened);
   const auto known = known_.find(file);
   if (known != known_.end() && known->second.device == info.st_dev &&
       known->second.inode == info.st_ino && known->second.size == info.st_size &&
@@ -379,7 +365,7 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Map(const Inspection& inspecti
   struct stat info {};
   const absl::StatusOr<int> opened = OpenModule(inspection.file, &info);
   if (!opened.ok()) return opened.status();
-  const Fd file(*opened);
+  const FileDescriptor file(*opened);
   const absl::StatusOr<std::string> bytes = ReadAll(file.get(), static_cast<size_t>(info.st_size));
   if (!bytes.ok()) return bytes.status();
   if (Sha256Hex(*bytes) != inspection.digest) {
@@ -390,7 +376,7 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Map(const Inspection& inspecti
                         inspection.digest.substr(0, 16)),
                  *bytes);
   if (!copied.ok()) return copied.status();
-  Fd copy(*copied);
+  FileDescriptor copy(*copied);
 
   const std::string path = Concat("/proc/self/fd/", copy.get());
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

@@ -135,6 +135,23 @@ HeaderId LookupHeader(std::string_view name) {
   return static_cast<HeaderId>(index);
 }
 
+bool IsFramingField(HeaderId id) {
+  switch (id) {
+    case HeaderId::kConnection:
+    case HeaderId::kContentLength:
+    case HeaderId::kHttp2Settings:
+    case HeaderId::kKeepAlive:
+    case HeaderId::kProxyConnection:
+    case HeaderId::kTe:
+    case HeaderId::kTrailer:
+    case HeaderId::kTransferEncoding:
+    case HeaderId::kUpgrade:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string_view HeaderName(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
 
 }  // namespace postern

@@ -72,6 +72,10 @@ enum class HeaderId : uint8_t {
 /// The id of a field name, whatever its case; kOther when it is none of the above. Constant time.
 HeaderId LookupHeader(std::string_view name);
 
+/// Whether the field frames a message or belongs to one connection, so that only codecs write it
+/// (RFC 9110 §7.6.1, §8.6). Host is none of them.
+bool IsFramingField(HeaderId id);
+
 /// Lower-case name of an id other than kOther and kCount.
 std::string_view HeaderName(HeaderId id);
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "core/context/arena_sink.h"
-#include "core/context/client_certificate.h"
 #include "core/context/value_source.h"
+#include "core/integration/event_json.h"
 #include "lib/text/ascii.h"
 #include "lib/text/base64.h"
 #include "lib/text/json_writer.h"
@@ -19,36 +19,6 @@ namespace postern {
 namespace {
 
 constexpr size_t kUsualSize = 2048;
-
-/// A name with one of its values.
-struct Entry {
-  std::string_view name;
-  std::string_view value;
-  uint32_t place;  // where it stood
-};
-
-struct Entries {
-  Entry* data = nullptr;
-  size_t count = 0;
-
-  /// Calls `visit(first, last)` for each name with the range of its entries.
-  template <typename Visit>
-  void ForEachName(Visit visit) const {
-    for (size_t i = 0; i < count;) {
-      size_t end = i + 1;
-      while (end < count && data[end].name == data[i].name) ++end;
-      visit(data + i, data + end);
-      i = end;
-    }
-  }
-};
-
-void SortByName(const Entries& entries) {
-  std::sort(entries.data, entries.data + entries.count, [](const Entry& a, const Entry& b) {
-    const int order = a.name.compare(b.name);
-    return order != 0 ? order < 0 : a.place < b.place;
-  });
-}
 
 std::string_view Lower(std::string_view text, Arena* arena) {
   if (std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) {
@@ -65,12 +35,12 @@ std::string_view Decimal(uint64_t number, Arena* arena) {
 }
 
 // What the gateway itself puts in (http-api.md §5), beside the client's.
-Entries CollectHeaders(const RequestContext& context, size_t body_size, Arena* arena) {
+EventEntries CollectHeaders(const RequestContext& context, size_t body_size, Arena* arena) {
   constexpr size_t kAdded = 6;
   const RequestHead& request = *context.request;
-  Entries out{arena->NewArray<Entry>(request.headers.size() + kAdded), 0};
+  EventEntries out{arena->NewArray<EventEntry>(request.headers.size() + kAdded), 0};
   const auto add = [&](std::string_view name, std::string_view value) {
-    out.data[out.count] = {name, value, static_cast<uint32_t>(out.count)};
+    out.data[out.count] = {name, value, static_cast<uint32_t>(out.count), 0};
     ++out.count;
   };
   std::string_view forwarded_for;
@@ -100,42 +70,33 @@ Entries CollectHeaders(const RequestContext& context, size_t body_size, Arena* a
   return out;
 }
 
-Entries CollectQuery(std::string_view query, Arena* arena) {
+EventEntries CollectQuery(std::string_view query, Arena* arena) {
   if (query.empty()) return {};
   size_t bound = 1;
   for (char c : query) bound += c == '&' || c == ';';
-  Entries out{arena->NewArray<Entry>(bound), 0};
+  EventEntries out{arena->NewArray<EventEntry>(bound), 0};
   QueryScanner scanner(query);
   while (const auto field = scanner.Next()) {
     out.data[out.count] = {DecodeQueryText(field->name, arena),
-                           DecodeQueryText(field->value, arena), static_cast<uint32_t>(out.count)};
+                           DecodeQueryText(field->value, arena), static_cast<uint32_t>(out.count),
+                           0};
     ++out.count;
   }
   SortByName(out);
   return out;
 }
 
-void Member(std::string_view key, std::string_view value, JsonWriter& json) {
-  json.PlainKey(key);
-  json.String(value);
-}
-
-void NullMember(std::string_view key, JsonWriter& json) {
-  json.PlainKey(key);
-  json.Null();
-}
-
 // Values of one name, joined by a comma alone.
-void JoinedMember(const Entry* first, const Entry* last, Arena* arena, JsonWriter& json) {
+void JoinedMember(const EventEntry* first, const EventEntry* last, Arena* arena, JsonWriter& json) {
   json.Key(first->name);
   if (last - first == 1) {
     json.String(first->value);
     return;
   }
   size_t size = 0;
-  for (const Entry* at = first; at != last; ++at) size += at->value.size() + 1;
+  for (const EventEntry* at = first; at != last; ++at) size += at->value.size() + 1;
   ArenaSink sink(arena, size);
-  for (const Entry* at = first; at != last; ++at) {
+  for (const EventEntry* at = first; at != last; ++at) {
     if (at != first) sink.Append(',');
     sink.Append(at->value);
   }
@@ -194,21 +155,6 @@ void WriteStageVariables(const RequestContext& context, JsonWriter& json) {
   json.EndObject();
 }
 
-void WriteClientCertificate(const ClientCertificate& certificate, JsonWriter& json) {
-  json.PlainKey("clientCert");
-  json.BeginObject();
-  Member("clientCertPem", certificate.pem, json);
-  Member("subjectDN", certificate.subject_dn, json);
-  Member("issuerDN", certificate.issuer_dn, json);
-  Member("serialNumber", certificate.serial_number, json);
-  json.PlainKey("validity");
-  json.BeginObject();
-  Member("notBefore", certificate.not_before, json);
-  Member("notAfter", certificate.not_after, json);
-  json.EndObject();
-  json.EndObject();
-}
-
 std::string_view ContentType(const RequestContext& context) {
   const HeaderField* type = context.request->headers.FindLast(HeaderId::kContentType);
   return type != nullptr ? type->value : std::string_view{};
@@ -229,33 +175,7 @@ void WriteBody(std::string_view body, bool binary, JsonWriter& json) {
 
 void WriteTime(std::string_view key, int64_t ms, JsonWriter& json) {
   char time[kClfTimeSize];
-  Member(key, FormatClfTime(ms, time), json);
-}
-
-// Each name with its last value, and with all of them.
-void WriteMaps(std::string_view single, std::string_view multi, const Entries& entries,
-               bool null_if_empty, JsonWriter& json) {
-  json.PlainKey(single);
-  if (entries.count == 0 && null_if_empty) {
-    json.Null();
-    NullMember(multi, json);
-    return;
-  }
-  json.BeginObject();
-  entries.ForEachName([&](const Entry* first, const Entry* last) {
-    json.Key(first->name);
-    json.String(last[-1].value);
-  });
-  json.EndObject();
-  json.PlainKey(multi);
-  json.BeginObject();
-  entries.ForEachName([&](const Entry* first, const Entry* last) {
-    json.Key(first->name);
-    json.BeginArray();
-    for (const Entry* at = first; at != last; ++at) json.String(at->value);
-    json.EndArray();
-  });
-  json.EndObject();
+  WriteMember(key, FormatClfTime(ms, time), json);
 }
 
 // Identity of somebody whom nobody has authenticated (http-api.md §6).
@@ -266,12 +186,12 @@ void WriteIdentity(const RequestContext& context, JsonWriter& json) {
        {"accessKey", "accountId", "caller", "cognitoAmr", "cognitoAuthenticationProvider",
         "cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId",
         "principalOrgId"}) {
-    NullMember(name, json);
+    WriteNullMember(name, json);
   }
-  Member("sourceIp", context.source_ip, json);
-  NullMember("user", json);
-  Member("userAgent", context.user_agent, json);
-  NullMember("userArn", json);
+  WriteMember("sourceIp", context.source_ip, json);
+  WriteNullMember("user", json);
+  WriteMember("userAgent", context.user_agent, json);
+  WriteNullMember("userArn", json);
   if (context.client_certificate != nullptr) {
     WriteClientCertificate(*context.client_certificate, json);
   }
@@ -316,10 +236,10 @@ std::string_view MakeHttpApiEvent(const RequestContext& context, std::string_vie
   ArenaSink sink(arena, SizeWith(body, binary));
   JsonWriter json(&sink);
   json.BeginObject();
-  Member("version", "2.0", json);
-  Member("routeKey", context.resource_id, json);
-  Member("rawPath", context.path, json);
-  Member("rawQueryString", request.query(), json);
+  WriteMember("version", "2.0", json);
+  WriteMember("routeKey", context.resource_id, json);
+  WriteMember("rawPath", context.path, json);
+  WriteMember("rawQueryString", request.query(), json);
   bool cookies = false;
   ForEachCookie(request, [&](std::string_view pair) {
     if (!cookies) {
@@ -333,41 +253,42 @@ std::string_view MakeHttpApiEvent(const RequestContext& context, std::string_vie
   json.PlainKey("headers");
   json.BeginObject();
   CollectHeaders(context, body.size(), arena)
-      .ForEachName([&](const Entry* first, const Entry* last) {
+      .ForEachName([&](const EventEntry* first, const EventEntry* last) {
         if (first->name == "cookie") return;
         JoinedMember(first, last, arena, json);
       });
   json.EndObject();
-  if (const Entries query = CollectQuery(request.query(), arena); query.count > 0) {
+  if (const EventEntries query = CollectQuery(request.query(), arena); query.count > 0) {
     json.PlainKey("queryStringParameters");
     json.BeginObject();
-    query.ForEachName(
-        [&](const Entry* first, const Entry* last) { JoinedMember(first, last, arena, json); });
+    query.ForEachName([&](const EventEntry* first, const EventEntry* last) {
+      JoinedMember(first, last, arena, json);
+    });
     json.EndObject();
   }
   json.PlainKey("requestContext");
   json.BeginObject();
-  Member("accountId", context.account_id, json);
-  Member("apiId", context.api_id, json);
+  WriteMember("accountId", context.account_id, json);
+  WriteMember("apiId", context.api_id, json);
   if (context.client_certificate != nullptr) {
     json.PlainKey("authentication");
     json.BeginObject();
     WriteClientCertificate(*context.client_certificate, json);
     json.EndObject();
   }
-  Member("domainName", context.domain_name, json);
-  Member("domainPrefix", context.domain_prefix, json);
+  WriteMember("domainName", context.domain_name, json);
+  WriteMember("domainPrefix", context.domain_prefix, json);
   json.PlainKey("http");
   json.BeginObject();
-  Member("method", request.method_text, json);
-  Member("path", context.path, json);
-  Member("protocol", "HTTP/1.1", json);
-  Member("sourceIp", context.source_ip, json);
-  Member("userAgent", context.user_agent, json);
+  WriteMember("method", request.method_text, json);
+  WriteMember("path", context.path, json);
+  WriteMember("protocol", "HTTP/1.1", json);
+  WriteMember("sourceIp", context.source_ip, json);
+  WriteMember("userAgent", context.user_agent, json);
   json.EndObject();
-  Member("requestId", context.request_id, json);
-  Member("routeKey", context.resource_id, json);
-  Member("stage", context.stage, json);
+  WriteMember("requestId", context.request_id, json);
+  WriteMember("routeKey", context.resource_id, json);
+  WriteMember("stage", context.stage, json);
   WriteTime("time", context.request_time_ms, json);
   json.PlainKey("timeEpoch");
   json.Int(context.request_time_ms);
@@ -396,32 +317,32 @@ std::string_view MakeHttpApiEventV1(const RequestContext& context, std::string_v
   // Through a custom domain the mapping key stays and the stage is not put in (http-api.md §3).
   const std::string_view path = context.by_domain ? request.path() : context.path;
   json.BeginObject();
-  Member("version", "1.0", json);
-  Member("resource", context.resource_path, json);
-  Member("path", path, json);
-  Member("httpMethod", request.method_text, json);
+  WriteMember("version", "1.0", json);
+  WriteMember("resource", context.resource_path, json);
+  WriteMember("path", path, json);
+  WriteMember("httpMethod", request.method_text, json);
   WriteMaps("headers", "multiValueHeaders", CollectHeaders(context, body.size(), arena), false,
             json);
   WriteMaps("queryStringParameters", "multiValueQueryStringParameters",
             CollectQuery(request.query(), arena), true, json);
   json.PlainKey("requestContext");
   json.BeginObject();
-  Member("accountId", context.account_id, json);
-  Member("apiId", context.api_id, json);
-  Member("domainName", context.domain_name, json);
-  Member("domainPrefix", context.domain_prefix, json);
-  Member("extendedRequestId", context.request_id, json);
-  Member("httpMethod", request.method_text, json);
+  WriteMember("accountId", context.account_id, json);
+  WriteMember("apiId", context.api_id, json);
+  WriteMember("domainName", context.domain_name, json);
+  WriteMember("domainPrefix", context.domain_prefix, json);
+  WriteMember("extendedRequestId", context.request_id, json);
+  WriteMember("httpMethod", request.method_text, json);
   WriteIdentity(context, json);
-  Member("path", path, json);
-  Member("protocol", "HTTP/1.1", json);
-  Member("requestId", context.request_id, json);
+  WriteMember("path", path, json);
+  WriteMember("protocol", "HTTP/1.1", json);
+  WriteMember("requestId", context.request_id, json);
   WriteTime("requestTime", context.request_time_ms, json);
   json.PlainKey("requestTimeEpoch");
   json.Int(context.request_time_ms);
-  Member("resourceId", context.resource_id, json);
-  Member("resourcePath", context.resource_path, json);
-  Member("stage", context.stage, json);
+  WriteMember("resourceId", context.resource_id, json);
+  WriteMember("resourcePath", context.resource_path, json);
+  WriteMember("stage", context.stage, json);
   json.EndObject();
   json.PlainKey("pathParameters");
   if (PathParameters(context) > 0) {
@@ -436,7 +357,7 @@ std::string_view MakeHttpApiEventV1(const RequestContext& context, std::string_v
     json.Null();
   }
   if (body.empty()) {
-    NullMember("body", json);
+    WriteNullMember("body", json);
   } else {
     WriteBody(body, binary, json);
   }

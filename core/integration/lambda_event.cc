@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "core/context/arena_sink.h"
-#include "core/context/client_certificate.h"
 #include "core/context/value_source.h"
+#include "core/integration/event_json.h"
 #include "core/integration/header_rules.h"
 #include "lib/text/ascii.h"
 #include "lib/text/base64.h"
@@ -16,36 +16,6 @@
 
 namespace postern {
 namespace {
-
-/// A name with one of its values, for maps that show all values of a name together.
-struct Entry {
-  std::string_view name;
-  std::string_view value;
-  uint32_t place;   // where it stood
-  uint32_t leader;  // place of the first of its name
-};
-
-/// Entries of one map, those of one name next to each other.
-struct Entries {
-  const Entry* data = nullptr;
-  size_t count = 0;
-  bool ignore_case = false;
-
-  bool SameName(const Entry& a, const Entry& b) const {
-    return ignore_case ? EqualsIgnoreCase(a.name, b.name) : a.name == b.name;
-  }
-
-  /// Calls `visit(first, last)` for each name with the range of its entries.
-  template <typename Visit>
-  void ForEachName(Visit visit) const {
-    for (size_t i = 0; i < count;) {
-      size_t end = i + 1;
-      while (end < count && SameName(data[i], data[end])) ++end;
-      visit(data + i, data + end);
-      i = end;
-    }
-  }
-};
 
 bool LessIgnoreCase(std::string_view a, std::string_view b) {
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
@@ -60,10 +30,10 @@ std::string_view EventName(const HeaderField& field) {
 }
 
 // rest-api.md §9.2: in alphabetical order whatever the case.
-Entries CollectHeaders(const RequestContext& context, Arena* arena) {
+EventEntries CollectHeaders(const RequestContext& context, Arena* arena) {
   constexpr size_t kAdded = 5;
   const RequestHead& request = *context.request;
-  auto* entries = arena->NewArray<Entry>(request.headers.size() + kAdded);
+  auto* entries = arena->NewArray<EventEntry>(request.headers.size() + kAdded);
   uint32_t count = 0;
   const auto add = [&](std::string_view name, std::string_view value) {
     entries[count] = {name, value, count, 0};
@@ -87,7 +57,7 @@ Entries CollectHeaders(const RequestContext& context, Arena* arena) {
   add("X-Forwarded-For", forwarded_for);
   add("X-Forwarded-Port", context.forwarded_port);
   add("X-Forwarded-Proto", context.forwarded_proto);
-  std::sort(entries, entries + count, [](const Entry& a, const Entry& b) {
+  std::sort(entries, entries + count, [](const EventEntry& a, const EventEntry& b) {
     if (LessIgnoreCase(a.name, b.name)) return true;
     if (LessIgnoreCase(b.name, a.name)) return false;
     return a.place < b.place;
@@ -96,11 +66,11 @@ Entries CollectHeaders(const RequestContext& context, Arena* arena) {
 }
 
 // In the order in which names first appear; decoded.
-Entries CollectQuery(std::string_view query, Arena* arena) {
+EventEntries CollectQuery(std::string_view query, Arena* arena) {
   if (query.empty()) return {};
   size_t bound = 1;
   for (char c : query) bound += c == '&' || c == ';';
-  auto* entries = arena->NewArray<Entry>(bound);
+  auto* entries = arena->NewArray<EventEntry>(bound);
   uint32_t count = 0;
   QueryScanner scanner(query);
   while (const auto field = scanner.Next()) {
@@ -108,46 +78,17 @@ Entries CollectQuery(std::string_view query, Arena* arena) {
                       count, 0};
     ++count;
   }
-  std::sort(entries, entries + count, [](const Entry& a, const Entry& b) {
-    const int order = a.name.compare(b.name);
-    return order != 0 ? order < 0 : a.place < b.place;
-  });
-  Entries{entries, count, false}.ForEachName([&](const Entry* first, const Entry* last) {
-    for (const Entry* at = first; at != last; ++at) {
-      entries[at - entries].leader = first->place;
-    }
-  });
-  std::sort(entries, entries + count, [](const Entry& a, const Entry& b) {
+  SortByName({entries, count, false});
+  EventEntries{entries, count, false}.ForEachName(
+      [&](const EventEntry* first, const EventEntry* last) {
+        for (const EventEntry* at = first; at != last; ++at) {
+          entries[at - entries].leader = first->place;
+        }
+      });
+  std::sort(entries, entries + count, [](const EventEntry& a, const EventEntry& b) {
     return a.leader != b.leader ? a.leader < b.leader : a.place < b.place;
   });
   return {entries, count, false};
-}
-
-/// Two members: each name with its last value, and with all of them.
-void WriteMaps(std::string_view single, std::string_view multi, const Entries& entries,
-               JsonWriter& json) {
-  json.PlainKey(single);
-  if (entries.count == 0) {
-    json.Null();
-    json.PlainKey(multi);
-    json.Null();
-    return;
-  }
-  json.BeginObject();
-  entries.ForEachName([&](const Entry* first, const Entry* last) {
-    json.Key(first->name);
-    json.String(last[-1].value);
-  });
-  json.EndObject();
-  json.PlainKey(multi);
-  json.BeginObject();
-  entries.ForEachName([&](const Entry* first, const Entry* last) {
-    json.Key(first->name);
-    json.BeginArray();
-    for (const Entry* at = first; at != last; ++at) json.String(at->value);
-    json.EndArray();
-  });
-  json.EndObject();
 }
 
 void WriteNames(std::string_view key, const NameValue* values, size_t count, JsonWriter& json) {
@@ -164,77 +105,52 @@ void WriteNames(std::string_view key, const NameValue* values, size_t count, Jso
   json.EndObject();
 }
 
-void Member(std::string_view key, std::string_view value, JsonWriter& json) {
-  json.PlainKey(key);
-  json.String(value);
-}
-
-void NullMember(std::string_view key, JsonWriter& json) {
-  json.PlainKey(key);
-  json.Null();
-}
-
-void WriteClientCertificate(const ClientCertificate& certificate, JsonWriter& json) {
-  json.PlainKey("clientCert");
-  json.BeginObject();
-  Member("clientCertPem", certificate.pem, json);
-  Member("subjectDN", certificate.subject_dn, json);
-  Member("issuerDN", certificate.issuer_dn, json);
-  Member("serialNumber", certificate.serial_number, json);
-  json.PlainKey("validity");
-  json.BeginObject();
-  Member("notBefore", certificate.not_before, json);
-  Member("notAfter", certificate.not_after, json);
-  json.EndObject();
-  json.EndObject();
-}
-
 // rest-api.md §9.3, in the order of §9.4.
 void WriteIdentity(const RequestContext& context, JsonWriter& json) {
   json.PlainKey("identity");
   json.BeginObject();
-  NullMember("cognitoIdentityPoolId", json);
-  NullMember("accountId", json);
-  NullMember("cognitoIdentityId", json);
-  NullMember("caller", json);
-  Member("sourceIp", context.source_ip, json);
-  NullMember("principalOrgId", json);
-  NullMember("accessKey", json);
-  NullMember("cognitoAuthenticationType", json);
-  NullMember("cognitoAuthenticationProvider", json);
-  NullMember("userArn", json);
+  WriteNullMember("cognitoIdentityPoolId", json);
+  WriteNullMember("accountId", json);
+  WriteNullMember("cognitoIdentityId", json);
+  WriteNullMember("caller", json);
+  WriteMember("sourceIp", context.source_ip, json);
+  WriteNullMember("principalOrgId", json);
+  WriteNullMember("accessKey", json);
+  WriteNullMember("cognitoAuthenticationType", json);
+  WriteNullMember("cognitoAuthenticationProvider", json);
+  WriteNullMember("userArn", json);
   if (context.client_certificate != nullptr) {
     WriteClientCertificate(*context.client_certificate, json);
   }
-  Member("userAgent", context.user_agent, json);
-  NullMember("user", json);
-  if (!context.vpc_id.empty()) Member("vpcId", context.vpc_id, json);
-  if (!context.vpce_id.empty()) Member("vpceId", context.vpce_id, json);
+  WriteMember("userAgent", context.user_agent, json);
+  WriteNullMember("user", json);
+  if (!context.vpc_id.empty()) WriteMember("vpcId", context.vpc_id, json);
+  if (!context.vpce_id.empty()) WriteMember("vpceId", context.vpce_id, json);
   json.EndObject();
 }
 
 void WriteRequestContext(const RequestContext& context, JsonWriter& json) {
   json.PlainKey("requestContext");
   json.BeginObject();
-  Member("resourceId", context.resource_id, json);
-  Member("resourcePath", context.resource_path, json);
-  if (!context.operation_name.empty()) Member("operationName", context.operation_name, json);
-  Member("httpMethod", context.request->method_text, json);
-  Member("extendedRequestId", context.extended_request_id, json);
+  WriteMember("resourceId", context.resource_id, json);
+  WriteMember("resourcePath", context.resource_path, json);
+  if (!context.operation_name.empty()) WriteMember("operationName", context.operation_name, json);
+  WriteMember("httpMethod", context.request->method_text, json);
+  WriteMember("extendedRequestId", context.extended_request_id, json);
   char time[kClfTimeSize];
-  Member("requestTime", FormatClfTime(context.request_time_ms, time), json);
-  Member("path", context.path, json);
-  Member("accountId", context.account_id, json);
-  Member("protocol", "HTTP/1.1", json);
-  Member("stage", context.stage, json);
-  Member("domainPrefix", context.domain_prefix, json);
+  WriteMember("requestTime", FormatClfTime(context.request_time_ms, time), json);
+  WriteMember("path", context.path, json);
+  WriteMember("accountId", context.account_id, json);
+  WriteMember("protocol", "HTTP/1.1", json);
+  WriteMember("stage", context.stage, json);
+  WriteMember("domainPrefix", context.domain_prefix, json);
   json.PlainKey("requestTimeEpoch");
   json.Int(context.request_time_ms);
-  Member("requestId", context.request_id, json);
+  WriteMember("requestId", context.request_id, json);
   WriteIdentity(context, json);
-  Member("domainName", context.domain_name, json);
-  Member("deploymentId", context.deployment_id, json);
-  Member("apiId", context.api_id, json);
+  WriteMember("domainName", context.domain_name, json);
+  WriteMember("deploymentId", context.deployment_id, json);
+  WriteMember("apiId", context.api_id, json);
   if (context.is_canary >= 0) {
     json.PlainKey("isCanaryRequest");
     json.Bool(context.is_canary != 0);
@@ -254,12 +170,12 @@ std::string_view MakeLambdaEvent(const RequestContext& context, std::string_view
   const bool by_mapping =
       !context.base_path_matched.empty() || !context.routing_rule_id_matched.empty();
   json.BeginObject();
-  Member("resource", context.resource_path, json);
-  Member("path", by_mapping ? context.path : context.method_path, json);
-  Member("httpMethod", context.request->method_text, json);
-  WriteMaps("headers", "multiValueHeaders", CollectHeaders(context, arena), json);
+  WriteMember("resource", context.resource_path, json);
+  WriteMember("path", by_mapping ? context.path : context.method_path, json);
+  WriteMember("httpMethod", context.request->method_text, json);
+  WriteMaps("headers", "multiValueHeaders", CollectHeaders(context, arena), true, json);
   WriteMaps("queryStringParameters", "multiValueQueryStringParameters",
-            CollectQuery(context.request->query(), arena), json);
+            CollectQuery(context.request->query(), arena), true, json);
   WriteNames("pathParameters", context.path_params, context.path_param_count, json);
   WriteNames("stageVariables", context.stage_variables, context.stage_variable_count, json);
   WriteRequestContext(context, json);

@@ -93,6 +93,23 @@ RouteMatch Refuse(ResponseType type, const Variant* variant, RequestContext* con
   return {nullptr, variant, type, context->http_api};
 }
 
+// What the context knows of the method that was found.
+void Show(const MethodFacts& facts, const RouteTree::Match& match, RequestContext* context,
+          Arena* arena) {
+  context->resource_id = facts.resource_id;
+  context->resource_path = facts.resource_path;
+  context->route_method = facts.method();
+  context->operation_name = facts.operation_name;
+  if (match.value_count != 0) {
+    auto* params = arena->NewArray<NameValue>(match.value_count);
+    for (uint32_t i = 0; i < match.value_count; ++i) {
+      params[i] = {facts.variables[i], {match.values[i].data, match.values[i].size}};
+    }
+    context->path_params = params;
+    context->path_param_count = match.value_count;
+  }
+}
+
 }  // namespace
 
 // Which stage a request is for, and what is left of its path.
@@ -327,18 +344,7 @@ RouteMatch Router::Match(const RequestHead& head, const RouteInput& input, Reque
   // Both by the same number, so that neither waits for the other.
   const Route& route = variant.routes[match.route];
   const MethodFacts& facts = deployment.methods[match.route];
-  context->resource_id = facts.resource_id;
-  context->resource_path = facts.resource_path;
-  context->route_method = facts.method();
-  context->operation_name = facts.operation_name;
-  if (match.value_count != 0) {
-    auto* params = arena->NewArray<NameValue>(match.value_count);
-    for (uint32_t i = 0; i < match.value_count; ++i) {
-      params[i] = {facts.variables[i], {match.values[i].data, match.values[i].size}};
-    }
-    context->path_params = params;
-    context->path_param_count = match.value_count;
-  }
+  Show(facts, match, context, arena);
   return {&route, &variant, ResponseType::kNone, false};
 }
 
@@ -380,18 +386,7 @@ RouteMatch Router::MatchHttpApi(const RequestHead& head, const Target& target,
     return Refuse(ResponseType::kResourceNotFound, &variant, context);
   }
   const MethodFacts& facts = deployment.methods[route];
-  context->resource_id = facts.resource_id;
-  context->resource_path = facts.resource_path;
-  context->route_method = facts.method();
-  context->operation_name = facts.operation_name;
-  if (match.value_count != 0) {
-    auto* params = arena->NewArray<NameValue>(match.value_count);
-    for (uint32_t i = 0; i < match.value_count; ++i) {
-      params[i] = {facts.variables[i], {match.values[i].data, match.values[i].size}};
-    }
-    context->path_params = params;
-    context->path_param_count = match.value_count;
-  }
+  Show(facts, match, context, arena);
   return {&variant.routes[route], &variant, ResponseType::kNone, true};
 }
 

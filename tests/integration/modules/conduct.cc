@@ -5,6 +5,7 @@
 //   buffer   collects bodies; rewrite: takes each chunk and puts the same bytes in its place
 //   upper    sends bodies on in capitals
 //   fail     FAIL in request_headers; deny: a reply; abort: a reset
+//   reply    answers requests with x-reply by the reply of that number, with x-message as its text
 //   stall    pauses for ever
 //   crash    writes where it may not, for requests with x-crash
 //   late     its worker is ready after 50 ms; never: it is not ready at all
@@ -67,9 +68,12 @@ bool Does(const void* self, std::string_view action) {
   return static_cast<const Config*>(self)->action == action;
 }
 
-bool HasHeader(postern_ctx* stream, std::string_view name) {
+/// The value of a request header; empty where there is none.
+std::string_view Header(postern_ctx* stream, std::string_view name) {
   postern_str value;
-  return host->header_get(stream, POSTERN_REQUEST_HEADERS, Str(name), 0, &value) == POSTERN_OK;
+  return host->header_get(stream, POSTERN_REQUEST_HEADERS, Str(name), 0, &value) == POSTERN_OK
+             ? std::string_view(value.data, value.len)
+             : std::string_view{};
 }
 
 postern_verdict MaybePause(void* self, postern_ctx* stream, uint32_t direction) {
@@ -98,10 +102,11 @@ postern_verdict Headers(void* self, postern_ctx* stream, uint32_t direction, uin
   return MaybePause(self, stream, direction);
 }
 
-void Reply(postern_ctx* stream, uint32_t kind) {
+void Reply(postern_ctx* stream, uint32_t kind, std::string_view message = {}) {
   postern_reply reply{};
   reply.size = sizeof(reply);
   reply.kind = kind;
+  reply.message = Str(message);
   reply.detail = Str("conduct:said");
   host->reply(stream, &reply);
 }
@@ -111,7 +116,12 @@ postern_verdict RequestHeaders(void* self, postern_ctx* stream, uint32_t flags) 
   if (Does(self, "stall")) return POSTERN_PAUSE;
   if (Does(self, "deny")) Reply(stream, POSTERN_REPLY_ACCESS_DENIED);
   if (Does(self, "abort")) Reply(stream, POSTERN_REPLY_ABORT);
-  if (Does(self, "crash") && HasHeader(stream, "x-crash")) {
+  if (const std::string_view kind = Header(stream, "x-reply");
+      Does(self, "reply") && !kind.empty()) {
+    Reply(stream, static_cast<uint32_t>(std::stoul(std::string(kind))),
+          Header(stream, "x-message"));
+  }
+  if (Does(self, "crash") && !Header(stream, "x-crash").empty()) {
     static int* volatile nowhere = nullptr;
     *nowhere = 1;
   }

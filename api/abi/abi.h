@@ -18,9 +18,12 @@
  *                      host memory and lives until the hook returns, or until the same map or body
  *                      is changed, whichever is first. Bytes are not NUL-terminated. {NULL, 0} and
  *                      {x, 0} are both empty; where they differ the function says so.
- * Header names         Lower-case. The pseudo-headers ":method", ":path", ":scheme", ":authority"
- *                      and ":status" are read and set like others. The route was chosen before the
- *                      first filter and does not change, whatever a filter writes.
+ * Header names         Lower-case where the host gives them. Given to the host they may be in any
+ *                      case: they are compared without it, and what a filter writes goes out over
+ *                      HTTP/1.1 in the spelling it was given (HTTP/2 has lower-case names only).
+ *                      The pseudo-headers ":method", ":path", ":scheme", ":authority" and ":status"
+ *                      are lower-case, and read and set like others. The route was chosen before
+ *                      the first filter and does not change, whatever a filter writes.
  * No re-entry          The host never calls a hook from inside a host function. Everything that
  *                      completes later (callout, timer, wake) arrives through stream_event or
  *                      worker_event, from the loop.
@@ -207,7 +210,7 @@ typedef struct postern_str {
 
 /* One header field. */
 typedef struct postern_header {
-  postern_str name; /* Lower-case. */
+  postern_str name; /* Lower-case from the host, of any case from a module. */
   postern_str value;
 } postern_header;
 
@@ -342,7 +345,9 @@ typedef struct postern_host {
 
   /* A dotted $context name, without "$context.", to an id, which is good for the streams of that
    * snapshot. E_NOT_FOUND when nothing can ever set it; free-form trees such as "authorizer." and
-   * "filter." always resolve. */
+   * "filter." always resolve. So do "pathParameters.<name>", what the router cut out of the path
+   * for the parameter (percent-encoding untouched), and "stageVariables.<name>"; both are STRING.
+   */
   postern_status (*var_resolve)(postern_config_ctx* ctx, postern_str name, uint32_t* id);
 
   /* Kind, name and label names of a metric to an id, good on any thread as long as the process. The
@@ -378,6 +383,13 @@ typedef struct postern_host {
   postern_status (*header_add)(postern_ctx* stream, uint32_t map, postern_str name,
                                postern_str value);
 
+  /* Starts the map anew: pseudo-headers keep their values, every other field is gone. The framing
+   * stays, and with it the content-length of a message whose body is not changed. Of
+   * REQUEST_HEADERS, this filter and those behind it get a map of their own from here on: those in
+   * front of it, $context and the access log go on seeing the fields as they were, this filter and
+   * those behind it, and the integration, the new ones. E_STATE as for header_set. */
+  postern_status (*header_clear)(postern_ctx* stream, uint32_t map);
+
   /* How this filter wants the body of the message; in the headers hook of that direction, and while
    * paused in it, else E_STATE. E_INVALID for REWRITE, BUFFER or OBSERVE without a body hook.
    * In REWRITE the length is no longer promised: content-length goes, at the latest when the
@@ -412,8 +424,9 @@ typedef struct postern_host {
 
   /* Sets a variable by name, or removes it with POSTERN_VALUE_NONE. Later filters, mapping
    * templates and the access log see it. Under "filter.<instance>." always; under "authorizer."
-   * where this instance stands at the authorize point; else E_DENIED. E_LIMIT past the variables of
-   * a stream. */
+   * where this instance stands at the authorize point; else E_DENIED, but for two that say why an
+   * exchange went wrong and take a STRING: "error.validationErrorString" and "integration.error".
+   * E_LIMIT past the variables of a stream. */
   postern_status (*var_set)(postern_ctx* stream, postern_str name, const postern_value* value);
 
   /* -- Flow. The stream's worker; not in stream_create and not in stream_end. -- */

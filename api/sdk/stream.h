@@ -202,7 +202,7 @@ class Stream : public Owner {
  public:
   using Owner::Owner;
 
-  // The index-th value of a name, which is lower-case. Good until the map changes.
+  // The index-th value of a name. Good until the map changes.
   std::optional<std::string_view> Header(Map map, std::string_view name, size_t index = 0) const {
     postern_str value{};
     if (internal::host->header_get(raw(), static_cast<uint32_t>(map), ToAbi(name), index, &value) !=
@@ -212,7 +212,8 @@ class Stream : public Owner {
     return FromAbi(value);
   }
 
-  // Calls fn(name, value) for each field, pseudo-headers first. fn must not change the map.
+  // Calls fn(name, value) for each field, pseudo-headers first; names are lower-case. fn must not
+  // change the map.
   template <class Fn>
   void ForEachHeader(Map map, Fn&& fn) const {
     const uint32_t which = static_cast<uint32_t>(map);
@@ -227,7 +228,7 @@ class Stream : public Owner {
     visit(all);
   }
 
-  // Replaces all values of a name by one.
+  // Replaces all values of a name by one. The name goes out as it is spelled here.
   Status SetHeader(Map map, std::string_view name, std::string_view value) const {
     return internal::ToStatus(
         internal::host->header_set(raw(), static_cast<uint32_t>(map), ToAbi(name), ToAbi(value)));
@@ -239,6 +240,11 @@ class Stream : public Owner {
   Status RemoveHeader(Map map, std::string_view name) const {
     return internal::ToStatus(
         internal::host->header_set(raw(), static_cast<uint32_t>(map), ToAbi(name), {nullptr, 0}));
+  }
+
+  // Starts the map anew: pseudo-headers stay. Of a request, filters in front go on seeing the old.
+  Status ClearHeaders(Map map) const {
+    return internal::ToStatus(internal::host->header_clear(raw(), static_cast<uint32_t>(map)));
   }
 
   // In the headers hook of that direction.
@@ -311,7 +317,8 @@ class Stream : public Owner {
     return FromAbi(value->u.str);
   }
 
-  // By full name: "filter.<instance>.x", or "authorizer.x" for an authorizer.
+  // By full name: "filter.<instance>.x", or "authorizer.x" for an authorizer. Also
+  // "error.validationErrorString" and "integration.error", for who answers or changes a response.
   Status SetText(std::string_view name, std::string_view text) const {
     postern_value value{};
     value.type = POSTERN_VALUE_STRING;

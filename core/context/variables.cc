@@ -7,6 +7,7 @@
 
 #include "core/context/arena_sink.h"
 #include "core/context/trace_id.h"
+#include "core/context/value_source.h"
 #include "lib/text/json_writer.h"
 #include "lib/text/time_format.h"
 
@@ -106,6 +107,8 @@ constexpr Entry kEntries[] = {
 };
 
 constexpr std::string_view kAuthorizerPrefix = "authorizer.";
+constexpr std::string_view kPathPrefix = "pathParameters.";
+constexpr std::string_view kStagePrefix = "stageVariables.";
 constexpr std::string_view kFilterPrefix = "filter.";
 
 /// Variables of the authorizer's own run, which the authorizer may set like any below its prefix.
@@ -178,6 +181,10 @@ std::string_view TextOf(const Variable& variable, const RequestContext& context)
     case kAuthorizerValue:
     case kFilterValue:
       return FilterText(variable.key, context);
+    case kPathParameter:
+      return PathParameter(context, variable.key);
+    case kStageVariable:
+      return StageVariable(context, variable.key);
     case kAuthorizerError:
     case kAuthorizerIntegrationLatency:
     case kAuthorizerIntegrationStatus:
@@ -268,6 +275,16 @@ Variable ResolveVariable(std::string_view name) {
     return {kFilterValue, std::string(name)};
   }
   return {};
+}
+
+Variable ResolveFilterVariable(std::string_view name) {
+  if (name.size() > kPathPrefix.size() && name.starts_with(kPathPrefix)) {
+    return {kPathParameter, std::string(name.substr(kPathPrefix.size()))};
+  }
+  if (name.size() > kStagePrefix.size() && name.starts_with(kStagePrefix)) {
+    return {kStageVariable, std::string(name.substr(kStagePrefix.size()))};
+  }
+  return ResolveVariable(name);
 }
 
 bool IsKnownVariable(std::string_view name) { return ResolveVariable(name).id != kUnknown; }

@@ -73,6 +73,7 @@ enum class VariableId : uint8_t {
   kIntegrationTransferMode,
   kIsCanaryRequest,
   kPath,
+  kPathParameter,  ///< of a route, by its name in the template; no $context variable
   kProtocol,
   kRequestId,
   kRequestTime,
@@ -84,6 +85,7 @@ enum class VariableId : uint8_t {
   kRouteKey,
   kRoutingRuleIdMatched,
   kStage,
+  kStageVariable,  ///< by its name; no $context variable
   kStatus,
   kTlsVersion,
   kWafError,
@@ -97,13 +99,18 @@ enum class VariableId : uint8_t {
 /// A variable as it is asked for at run time.
 struct Variable {
   VariableId id = VariableId::kUnknown;
-  std::string key;  ///< of kAuthorizerValue and kFilterValue: the whole dotted name
+  /// Of kAuthorizerValue and kFilterValue the whole dotted name; of kPathParameter and
+  /// kStageVariable the name itself.
+  std::string key;
 };
 
 /// Finds the variable of a dotted name without "$context.", e.g. "identity.sourceIp". Names are
 /// case-sensitive. An unknown name gives kUnknown, except below "authorizer." and "filter.", where
 /// every name may come to exist. For use when a snapshot is built.
 Variable ResolveVariable(std::string_view name);
+
+/// The same with "pathParameters.<name>" and "stageVariables.<name>", which filters may read too.
+Variable ResolveFilterVariable(std::string_view name);
 
 /// Whether `name` is one that ResolveVariable() knows.
 bool IsKnownVariable(std::string_view name);

@@ -28,6 +28,19 @@ class VariablesTest : public testing::Test {
   RequestContext& context_ = request_.context;
 };
 
+// abi.h, var_resolve.
+TEST_F(VariablesTest, FiltersAlsoReadPathParametersAndStageVariables) {
+  EXPECT_EQ(ResolveFilterVariable("pathParameters.id").id, VariableId::kPathParameter);
+  EXPECT_EQ(ResolveFilterVariable("pathParameters.id").key, "id");
+  EXPECT_EQ(ResolveFilterVariable("stageVariables.a.b").id, VariableId::kStageVariable);
+  EXPECT_EQ(ResolveFilterVariable("stageVariables.a.b").key, "a.b");
+  EXPECT_EQ(ResolveFilterVariable("pathParameters.").id, VariableId::kUnknown);
+  EXPECT_EQ(ResolveFilterVariable("stageVariables").id, VariableId::kUnknown);
+  EXPECT_EQ(ResolveFilterVariable("stage").id, VariableId::kStage);
+  EXPECT_FALSE(IsKnownVariable("pathParameters.id"));
+  EXPECT_FALSE(IsKnownVariable("stageVariables.id"));
+}
+
 TEST_F(VariablesTest, EveryNameOfRestApi7_6And13_5IsKnown) {
   for (std::string_view name : {"accountId",
                                 "apiId",

@@ -73,7 +73,7 @@ postern_status HostVarResolve(postern_config_ctx* context, postern_str name, uin
   ConfigCall* const call = CallOf(context);
   if (call == nullptr) return POSTERN_E_STATE;
   FilterInstance& instance = *call->instance;
-  Variable variable = ResolveVariable(View(name));
+  Variable variable = ResolveFilterVariable(View(name));
   if (variable.id == VariableId::kUnknown) return POSTERN_E_NOT_FOUND;
   const auto give = [&](size_t at) {
     *id = instance.id_tag << 16 | static_cast<uint32_t>(at);

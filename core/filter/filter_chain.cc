@@ -86,7 +86,11 @@ bool IsDetail(std::string_view text) {
 
 StreamFilter::StreamFilter(FilterChain* of, uint16_t at, const FilterBinding* bound,
                            LocalFilter* local)
-    : FilterOwner(of->worker(), local, /*is_stream=*/true), chain(of), binding(bound), index(at) {}
+    : FilterOwner(of->worker(), local, /*is_stream=*/true),
+      chain(of),
+      binding(bound),
+      request(of->request()),
+      index(at) {}
 
 void StreamFilter::Deliver(const postern_event& event) { chain->DeliverEvent(this, event); }
 
@@ -102,6 +106,7 @@ FilterChain::FilterChain(const Env& env)
     : env_(env),
       worker_(env.filters->worker()),
       size_(env.plan->filters().size()),
+      request_(env.request),
       filters_(env.arena->NewArray<StreamFilter*>(size_)),
       at_{-1, static_cast<int>(size_)},
       store_(env.arena, worker_->env().body_blocks),
@@ -846,6 +851,21 @@ void FilterChain::PauseTimeout() {
 }
 
 // ---- For the host's functions ----
+
+void FilterChain::ClearRequest(StreamFilter* filter) {
+  const RequestHead& old = *filter->request;
+  const RequestHead* in_front =
+      filter->index > 0 ? filters_[filter->index - 1]->request : env_.request;
+  if (&old != in_front) {
+    // Nobody else has seen it.
+    filter->request->headers.Clear();
+    return;
+  }
+  auto* head = env_.arena->New<RequestHead>(env_.arena);
+  head->CopyAllButFields(old);
+  request_ = head;
+  for (size_t i = filter->index; i < size_; ++i) filters_[i]->request = head;
+}
 
 postern_status FilterChain::BodyMode(StreamFilter* filter, uint32_t direction, uint32_t mode,
                                      uint64_t limit) {

@@ -98,6 +98,7 @@ struct StreamFilter final : FilterOwner {
 
   FilterChain* const chain;
   const FilterBinding* const binding;
+  RequestHead* request;  ///< as this filter and those behind it see it
   void* self = nullptr;
   const uint16_t index;
   bool present = false;  ///< it takes part: stream_create did not say NULL
@@ -167,7 +168,8 @@ class FilterChain final : private EndOfIteration {
   Arena* arena() const { return env_.arena; }
   /// For what is handed out until the hook returns.
   Arena* scratch() { return &scratch_; }
-  RequestHead* request() const { return env_.request; }
+  /// As the last filter sees it, and the integration gets it.
+  RequestHead* request() const { return request_; }
   postern::ResponseHead* response() const { return response_; }
   /// The trailers of a direction, or null.
   HeaderMap* trailers(uint32_t direction) const { return trailers_[direction]; }
@@ -175,6 +177,8 @@ class FilterChain final : private EndOfIteration {
   size_t* variable_bytes() { return &variable_bytes_; }
   size_t* header_bytes() { return &header_bytes_; }
 
+  /// header_clear() of the request, whose head is at `filter`.
+  void ClearRequest(StreamFilter* filter);
   postern_status BodyMode(StreamFilter* filter, uint32_t direction, uint32_t mode, uint64_t limit);
   size_t BodyRead(StreamFilter* filter, uint32_t direction, postern_str* out, size_t cap,
                   uint64_t* total);
@@ -242,7 +246,7 @@ class FilterChain final : private EndOfIteration {
   void SetLength(int d, uint64_t size);
   void StripLength(int d);
   MessageHead* HeadOf(int d) const {
-    return d == POSTERN_REQUEST ? static_cast<MessageHead*>(env_.request)
+    return d == POSTERN_REQUEST ? static_cast<MessageHead*>(request_)
                                 : static_cast<MessageHead*>(response_);
   }
   void Create() noexcept;
@@ -250,6 +254,7 @@ class FilterChain final : private EndOfIteration {
   const Env env_;
   FilterWorker* const worker_;
   const size_t size_;
+  RequestHead* request_;
   StreamFilter** filters_;   // by index
   StreamFilter** stops_[2];  // those with hooks of a direction, in order of travel
   size_t count_[2] = {0, 0};

@@ -171,7 +171,7 @@ postern_status FieldsOf(StreamFilter* filter, uint32_t map, Fields* out) {
   FilterChain* chain = filter->chain;
   switch (map) {
     case POSTERN_REQUEST_HEADERS:
-      out->request = chain->request();
+      out->request = filter->request;
       out->map = &out->request->headers;
       return POSTERN_OK;
     case POSTERN_RESPONSE_HEADERS:
@@ -357,8 +357,8 @@ postern_status WriteHeader(postern_ctx* ctx, uint32_t map, std::string_view name
     return POSTERN_OK;
   }
   const HeaderId id = LookupHeader(name);
-  const std::string_view kept_name =
-      id != HeaderId::kOther ? HeaderName(id) : chain->arena()->Copy(name);
+  const bool as_known = id != HeaderId::kOther && name == HeaderName(id);
+  const std::string_view kept_name = as_known ? HeaderName(id) : chain->arena()->Copy(name);
   const std::string_view kept_value = chain->arena()->Copy(value);
   if (replace) {
     fields.map->Set(id, kept_name, kept_value);
@@ -374,6 +374,25 @@ postern_status HostHeaderSet(postern_ctx* ctx, uint32_t map, postern_str name, p
 
 postern_status HostHeaderAdd(postern_ctx* ctx, uint32_t map, postern_str name, postern_str value) {
   return WriteHeader(ctx, map, ViewOf(name), value, /*replace=*/false, "header_add");
+}
+
+postern_status HostHeaderClear(postern_ctx* ctx, uint32_t map) {
+  StreamFilter* filter = Allowed(ctx, During::kMessage, "header_clear");
+  if (filter == nullptr) return POSTERN_E_STATE;
+  if (map > POSTERN_RESPONSE_TRAILERS) return POSTERN_E_INVALID;
+  if (!IsHere(*filter, map)) {
+    return Refused(filter, "header_clear", "the map is not at this filter");
+  }
+  Fields fields;
+  if (const postern_status status = FieldsOf(filter, map, &fields); status != POSTERN_OK) {
+    return status;
+  }
+  if (fields.request != nullptr) {
+    filter->chain->ClearRequest(filter);
+  } else {
+    fields.map->Clear();
+  }
+  return POSTERN_OK;
 }
 
 bool MayBody(const StreamFilter& filter) {
@@ -418,7 +437,7 @@ postern_status HostVarGet(postern_ctx* ctx, uint32_t var, postern_value* out) {
   if (variable == nullptr) return POSTERN_E_INVALID;
   *out = postern_value{};
   const RequestContext& context = *filter->chain->context();
-  if (!variable->key.empty()) {
+  if (variable->id == VariableId::kAuthorizerValue || variable->id == VariableId::kFilterValue) {
     const FilterVariable* set = FindFilterVariable(context, variable->key);
     if (set == nullptr) return POSTERN_E_NOT_FOUND;
     out->type = set->type;
@@ -485,13 +504,32 @@ bool Describe(const postern_value& value, char (&digits)[40], std::string_view* 
   }
 }
 
+/// Sets a member of RequestContext that says why an exchange went wrong.
+postern_status SetReason(const postern_value& value, FilterChain* chain, std::string_view* member) {
+  if (value.type == POSTERN_VALUE_NONE) {
+    *member = {};
+    return POSTERN_OK;
+  }
+  if (value.type != POSTERN_VALUE_STRING) return POSTERN_E_INVALID;
+  if (*chain->variable_bytes() + value.u.str.len > chain->worker()->limits().max_variable_bytes) {
+    return POSTERN_E_LIMIT;
+  }
+  *chain->variable_bytes() += value.u.str.len;
+  *member = chain->arena()->Copy(ViewOf(value.u.str));
+  return POSTERN_OK;
+}
+
 postern_status HostVarSet(postern_ctx* ctx, postern_str name_text, const postern_value* value) {
   StreamFilter* filter = Allowed(ctx, During::kVariable, "var_set");
   if (filter == nullptr) return POSTERN_E_STATE;
   const std::string_view name = ViewOf(name_text);
-  if (!MaySet(*filter, name)) return POSTERN_E_DENIED;
   FilterChain* chain = filter->chain;
   RequestContext* context = chain->context();
+  if (name == "error.validationErrorString") {
+    return SetReason(*value, chain, &context->error_validation);
+  }
+  if (name == "integration.error") return SetReason(*value, chain, &context->integration_error);
+  if (!MaySet(*filter, name)) return POSTERN_E_DENIED;
   FilterVariable* found = context->filter_variables;
   size_t count = 0;
   while (found != nullptr && found->name != name) {
@@ -691,6 +729,7 @@ const postern_host* FilterHost() {
     host.header_list = HostHeaderList;
     host.header_set = HostHeaderSet;
     host.header_add = HostHeaderAdd;
+    host.header_clear = HostHeaderClear;
     host.body_mode = HostBodyMode;
     host.body_read = HostBodyRead;
     host.body_splice = HostBodySplice;

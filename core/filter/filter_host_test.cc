@@ -86,7 +86,7 @@ TEST_F(FilterHostTest, HeadersAreWrittenUnderChecks) {
     EXPECT_EQ(Set(ctx, kQh, "x-empty", std::string_view("", 0)), POSTERN_OK);
     for (const std::string_view name :
          {"connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer",
-          "transfer-encoding", "upgrade", "", "with blank", "Upper", "x:y"}) {
+          "transfer-encoding", "upgrade", "", "with blank", "Content-Length", "x:y", ":Path"}) {
       EXPECT_EQ(Set(ctx, kQh, name, "x"), POSTERN_E_INVALID) << name;
       EXPECT_EQ(H().header_add(ctx, kQh, S(name), S("x")), POSTERN_E_INVALID) << name;
     }
@@ -113,6 +113,91 @@ TEST_F(FilterHostTest, HeadersAreWrittenUnderChecks) {
   EXPECT_EQ(exchange_->request.method, Method::kPost);
   EXPECT_EQ(exchange_->request.authority, "b.example:8080");
   EXPECT_EQ(misuses(), 1u);
+}
+
+// abi.h, "Header names": of any case from a module, which keep their spelling.
+TEST_F(FilterHostTest, NamesKeepTheSpellingTheyWereGiven) {
+  InRequest([](postern_ctx* ctx) {
+    EXPECT_EQ(Set(ctx, kQh, "CONTENT-Type", "text/css"), POSTERN_OK);
+    EXPECT_EQ(Set(ctx, kQh, "X-One", "2"), POSTERN_OK);
+    EXPECT_EQ(Set(ctx, kQh, "accept", "*/*"), POSTERN_OK);
+    EXPECT_EQ(H().header_add(ctx, kQh, S("X-Three"), S("3")), POSTERN_OK);
+    EXPECT_EQ(Get(ctx, kQh, "Content-type"), "text/css");
+    EXPECT_EQ(Get(ctx, kQh, "X-ONE"), "2");
+    EXPECT_EQ(Get(ctx, kQh, "x-three"), "3");
+    std::vector<postern_header> all(16);
+    const size_t count = H().header_list(ctx, kQh, all.data(), all.size());
+    std::string names;
+    for (size_t i = 4; i < count; ++i) names += std::string(ViewOf(all[i].name)) + " ";
+    EXPECT_EQ(names, "x-one x-two x-two content-type accept x-three ");
+    EXPECT_EQ(H().header_set(ctx, kQh, S("X-tWo"), {nullptr, 0}), POSTERN_OK);
+  });
+  std::string wire;
+  for (const HeaderField& field : exchange_->request.headers) wire += std::string(field.name) + " ";
+  EXPECT_EQ(wire, "X-One CONTENT-Type accept X-Three ");
+  EXPECT_EQ(misuses(), 0u);
+}
+
+// abi.h, header_clear: a map anew for this filter, those behind it and the integration; the ones in
+// front, and $context, go on seeing what the client sent.
+TEST_F(FilterHostTest, AClearedRequestIsAnotherForThoseBehind) {
+  TestFilter outer, inner;
+  outer.name = "outer";
+  inner.name = "inner";
+  outer.request_headers = [](postern_ctx*, uint32_t) { return POSTERN_CONTINUE; };
+  outer.response_headers = [](postern_ctx* ctx, uint32_t) {
+    EXPECT_EQ(Get(ctx, kQh, "x-one"), "1");
+    EXPECT_EQ(Get(ctx, kQh, "x-new"), "(-3)");
+    EXPECT_EQ(Get(ctx, kQh, ":path"), "/pets/7?kind=dog");
+    EXPECT_EQ(Get(ctx, kPh, "x-gone"), "(-3)");
+    EXPECT_EQ(Get(ctx, kPh, ":status"), "201");
+    return POSTERN_CONTINUE;
+  };
+  filter_.request_headers = [](postern_ctx* ctx, uint32_t) {
+    EXPECT_EQ(H().header_clear(ctx, kPh), POSTERN_E_STATE);
+    EXPECT_EQ(H().header_clear(ctx, 9), POSTERN_E_INVALID);
+    EXPECT_EQ(H().header_clear(ctx, kQh), POSTERN_OK);
+    EXPECT_EQ(H().header_list(ctx, kQh, nullptr, 0), 5u);  // pseudo-headers and content-length
+    EXPECT_EQ(Get(ctx, kQh, ":method"), "POST");
+    EXPECT_EQ(Get(ctx, kQh, "content-length"), "4");
+    EXPECT_EQ(Set(ctx, kQh, "X-Lost", "1"), POSTERN_OK);
+    EXPECT_EQ(H().header_clear(ctx, kQh), POSTERN_OK);  // once more
+    EXPECT_EQ(Set(ctx, kQh, "X-New", "1"), POSTERN_OK);
+    EXPECT_EQ(Set(ctx, kQh, ":path", "/new"), POSTERN_OK);
+    return POSTERN_CONTINUE;
+  };
+  filter_.response_headers = [](postern_ctx* ctx, uint32_t) {
+    EXPECT_EQ(H().header_clear(ctx, kQh), POSTERN_E_STATE);
+    EXPECT_EQ(H().header_clear(ctx, kPh), POSTERN_OK);
+    EXPECT_EQ(Get(ctx, kPh, ":status"), "201");
+    return POSTERN_CONTINUE;
+  };
+  inner.request_headers = [](postern_ctx* ctx, uint32_t) {
+    EXPECT_EQ(Get(ctx, kQh, "x-new"), "1");
+    EXPECT_EQ(Get(ctx, kQh, "x-one"), "(-3)");
+    EXPECT_EQ(Set(ctx, kQh, "x-inner", "1"), POSTERN_OK);
+    return POSTERN_CONTINUE;
+  };
+  plan_ = std::make_unique<TestPlan>(&worker_, std::vector<TestFilter*>{&outer, &filter_, &inner});
+  exchange_ = std::make_unique<ChainExchange>(plan_.get(), "POST");
+  exchange_->AddHeader("X-One", "1");
+  exchange_->Request({"body"});
+  const RequestHead* sent = exchange_->chain->request();
+  EXPECT_NE(sent, &exchange_->request);
+  EXPECT_EQ(sent->target, "/new");
+  EXPECT_EQ(sent->method, Method::kPost);
+  EXPECT_EQ(sent->content_length, 4u);
+  EXPECT_EQ(sent->headers.size(), 2u);
+  EXPECT_EQ(sent->headers.begin()->name, "X-New");
+  EXPECT_EQ(exchange_->request_body, "body");
+  EXPECT_EQ(exchange_->request.headers.size(), 1u);
+  EXPECT_EQ(exchange_->Variable("path"), "(none)");  // not the integration's
+  postern::ResponseHead* head = exchange_->MakeHead(201);
+  head->headers.Add("x-gone", "1");
+  exchange_->chain->ResponseHead(head, true);
+  EXPECT_EQ(exchange_->status, 201);
+  EXPECT_EQ(exchange_->response->headers.size(), 0u);
+  EXPECT_EQ(plan_->local->local(1)->cells->misuses.value(), 2u);
 }
 
 // E_STATE once that map has gone past this filter.
@@ -171,6 +256,57 @@ TEST_F(FilterHostTest, Variables) {
   });
   EXPECT_EQ(exchange_->Variable("filter.f.yes"), "true");
   EXPECT_EQ(exchange_->Variable("filter.f.count"), "(none)");
+}
+
+// abi.h, var_resolve: what the router cut out of the path, and the stage's variables.
+TEST_F(FilterHostTest, PathParametersAndStageVariablesAreRead) {
+  filter_.variables = {"pathParameters.id", "pathParameters.no", "stageVariables.table",
+                       "stageVariables.none"};
+  const NameValue params[] = {{"id", "a%20b"}};
+  const NameValue stage[] = {{"table", "pets"}, {"zone", "eu"}};
+  filter_.request_headers = [](postern_ctx* ctx, uint32_t) {
+    postern_value value{};
+    EXPECT_EQ(H().var_get(ctx, 0x10000, &value), POSTERN_OK);
+    EXPECT_EQ(value.type, uint32_t{POSTERN_VALUE_STRING});
+    EXPECT_EQ(ViewOf(value.u.str), "a%20b");
+    EXPECT_EQ(H().var_get(ctx, 0x10001, &value), POSTERN_E_NOT_FOUND);
+    EXPECT_EQ(H().var_get(ctx, 0x10002, &value), POSTERN_OK);
+    EXPECT_EQ(ViewOf(value.u.str), "pets");
+    EXPECT_EQ(H().var_get(ctx, 0x10003, &value), POSTERN_E_NOT_FOUND);
+    value = {};
+    value.type = POSTERN_VALUE_STRING;
+    EXPECT_EQ(H().var_set(ctx, S("stageVariables.table"), &value), POSTERN_E_DENIED);
+    return POSTERN_CONTINUE;
+  };
+  plan_ = std::make_unique<TestPlan>(&worker_, std::vector<TestFilter*>{&filter_});
+  exchange_ = std::make_unique<ChainExchange>(plan_.get());
+  exchange_->context.path_params = params;
+  exchange_->context.path_param_count = 1;
+  exchange_->context.stage_variables = stage;
+  exchange_->context.stage_variable_count = 2;
+  exchange_->Request();
+  EXPECT_EQ(exchange_->Variable("stageVariables.table"), "(none)");  // no $context variable
+}
+
+// abi.h, var_set: why an exchange went wrong.
+TEST_F(FilterHostTest, ReasonsAreVariablesOfEveryFilter) {
+  InRequest([](postern_ctx* ctx) {
+    postern_value value{};
+    value.type = POSTERN_VALUE_STRING;
+    value.u.str = S("[object has missing required properties]");
+    EXPECT_EQ(H().var_set(ctx, S("error.validationErrorString"), &value), POSTERN_OK);
+    value.u.str = S("no such template");
+    EXPECT_EQ(H().var_set(ctx, S("integration.error"), &value), POSTERN_OK);
+    EXPECT_EQ(H().var_set(ctx, S("error.message"), &value), POSTERN_E_DENIED);
+    const std::string large(70'000, 'v');
+    value.u.str = S(large);
+    EXPECT_EQ(H().var_set(ctx, S("integration.error"), &value), POSTERN_E_LIMIT);
+    value.type = POSTERN_VALUE_INT;
+    EXPECT_EQ(H().var_set(ctx, S("integration.error"), &value), POSTERN_E_INVALID);
+  });
+  EXPECT_EQ(exchange_->Variable("error.validationErrorString"),
+            "[object has missing required properties]");
+  EXPECT_EQ(exchange_->Variable("integration.error"), "no such template");
 }
 
 TEST_F(FilterHostTest, TheAuthorizerSetsItsOwnTree) {

@@ -25,9 +25,6 @@ std::string_view LowerName(const HeaderField& field, Arena* arena) {
 
 bool IsWritableField(std::string_view name) {
   if (!IsToken(name)) return false;
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') return false;
-  }
   const HeaderId id = LookupHeader(name);
   return id != HeaderId::kHost && !IsFramingField(id);
 }

@@ -16,7 +16,7 @@ inline postern_str StrOf(std::string_view text) { return {text.data(), text.size
 /// The field's name in lower case; a copy where it is not so already.
 std::string_view LowerName(const HeaderField& field, Arena* arena);
 
-/// Whether filters may write a field of this (lower-case) name: a token, and none of those that
+/// Whether filters may write a field of this name, of any case: a token, and none of those that
 /// frame the message or belong to one hop (header_set of api/abi/abi.h). No pseudo-header.
 bool IsWritableField(std::string_view name);
 

@@ -191,7 +191,7 @@ struct TestPlan {
       instance->config = filter;
       instance->upstreams = filter->upstreams;
       for (const std::string& variable : filter->variables) {
-        instance->variables.push_back(ResolveVariable(variable));
+        instance->variables.push_back(ResolveFilterVariable(variable));
       }
       instance->id_tag = 1;
       FilterBinding binding;

@@ -65,6 +65,23 @@ struct RequestHead : MessageHead {
   bool expect_continue = false;  ///< `Expect: 100-continue` was sent and not yet answered
   std::string_view upgrade;      ///< protocols offered by Upgrade (HTTP/1.1) or :protocol (HTTP/2)
 
+  /// Becomes like `other` in everything but the fields.
+  void CopyAllButFields(const RequestHead& other) {
+    body = other.body;
+    content_length = other.content_length;
+    has_content_length = other.has_content_length;
+    connection = other.connection;
+    method = other.method;
+    version = other.version;
+    method_text = other.method_text;
+    scheme = other.scheme;
+    authority = other.authority;
+    target = other.target;
+    te_trailers = other.te_trailers;
+    expect_continue = other.expect_continue;
+    upgrade = other.upgrade;
+  }
+
   /// Target up to '?'.
   std::string_view path() const { return target.substr(0, target.find('?')); }
   /// Target after '?', empty when there is none.

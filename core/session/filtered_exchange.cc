@@ -40,6 +40,7 @@ void FilteredExchange::SendRequestHead(bool end) {
     return;
   }
   ExchangeEnv env = env_;
+  env.request = chain_->request();
   env.sink = this;
   integration_ = plan_.integration->NewExchange(env);
   if (!end) client_->OnRequestWanted();

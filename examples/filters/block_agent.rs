@@ -68,7 +68,7 @@ pub struct Host {
     config_error: extern "C" fn(*mut c_void, Str, Str),
     resolve: [Unused; 3],
     header_get: extern "C" fn(*mut c_void, u32, Str, usize, *mut Str) -> i32,
-    message: [Unused; 8],
+    message: [Unused; 9],
     resume: Unused,
     reply: extern "C" fn(*mut c_void, *const Reply) -> i32,
     // Nothing further is used; the host's table may be longer than what a module knows of it.

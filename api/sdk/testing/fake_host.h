@@ -36,7 +36,7 @@ namespace postern::testing {
 
 class FakeHost;
 
-// Fields in order. Names are lower-case.
+// Fields in order. Names in any case, as on the wire of HTTP/1.1; they are looked up without it.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // What one side has got.
@@ -215,6 +215,7 @@ class FakeStream {
   bool failed_ = false;
   bool replied_ = false;
   Headers maps_[4];
+  std::deque<std::string> lowered_;  // Names that a hook was shown.
   DirectionState directions_[2];
   Message out_[2];
   std::optional<SentReply> reply_;

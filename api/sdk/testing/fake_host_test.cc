@@ -341,10 +341,76 @@ TEST_F(FakeHostTest, HeadersAreSetAddedAndRemoved) {
   EXPECT_EQ(stream.upstream().Get(":path"), "/other");
 }
 
+TEST_F(FakeHostTest, NamesAreOfAnyCaseAndKeepTheirSpelling) {
+  On(kRequestHeaders, [](postern_ctx* s, uint32_t) {
+    postern_str value{};
+    EXPECT_EQ(abi().header_get(s, 0, Str("X-A"), 0, &value), POSTERN_OK);
+    EXPECT_EQ(Text(value), "1");
+    EXPECT_EQ(Set(s, 0, "X-a", "2"), POSTERN_OK);
+    EXPECT_EQ(abi().header_add(s, 0, Str("X-New"), Str("3")), POSTERN_OK);
+    EXPECT_EQ(abi().header_set(s, 0, Str("GONE"), {nullptr, 0}), POSTERN_OK);
+    postern_header all[8];
+    EXPECT_EQ(abi().header_list(s, 0, all, 8), 6u);
+    EXPECT_EQ(Text(all[4].name), "x-a");
+    EXPECT_EQ(Text(all[5].name), "x-new");
+    return uint32_t{POSTERN_CONTINUE};
+  });
+  FakeStream& stream = Start();
+  stream.Request({{"x-A", "1"}, {"Gone", "1"}, {"X-A", "1"}});
+  const Headers& headers = stream.upstream().headers;
+  ASSERT_EQ(headers.size(), 6u);
+  EXPECT_EQ(headers[4], (std::pair<std::string, std::string>("X-a", "2")));
+  EXPECT_EQ(headers[5], (std::pair<std::string, std::string>("X-New", "3")));
+}
+
+TEST_F(FakeHostTest, AClearedMapKeepsPseudoHeadersAndFraming) {
+  On(kRequestHeaders, [](postern_ctx* s, uint32_t) {
+    EXPECT_EQ(abi().header_clear(s, POSTERN_REQUEST_HEADERS), POSTERN_OK);
+    EXPECT_EQ(abi().header_clear(s, POSTERN_RESPONSE_HEADERS), POSTERN_E_STATE);
+    EXPECT_EQ(abi().header_clear(s, 4), POSTERN_E_INVALID);
+    EXPECT_EQ(Set(s, 0, "New", "1"), POSTERN_OK);
+    return uint32_t{POSTERN_CONTINUE};
+  });
+  On(kResponseHeaders, [](postern_ctx* s, uint32_t) {
+    EXPECT_EQ(abi().header_clear(s, POSTERN_REQUEST_HEADERS), POSTERN_E_STATE);
+    EXPECT_EQ(abi().header_clear(s, POSTERN_RESPONSE_HEADERS), POSTERN_OK);
+    return uint32_t{POSTERN_CONTINUE};
+  });
+  FakeStream& stream = Start();
+  stream.Request({{":path", "/x"}, {"a", "1"}, {"Content-Length", "1"}}, {"b"});
+  EXPECT_EQ(stream.upstream().headers.size(), 6u);
+  EXPECT_EQ(stream.upstream().Get(":path"), "/x");
+  EXPECT_EQ(stream.upstream().Get("content-length"), "1");
+  EXPECT_EQ(stream.upstream().Get("new"), "1");
+  stream.Respond(201, {{"b", "2"}});
+  EXPECT_EQ(stream.client().headers.size(), 1u);
+  EXPECT_EQ(stream.client().status(), 201);
+  ExpectMisuses({"gone past", "unknown map", "gone past"});
+}
+
+TEST_F(FakeHostTest, ReasonsAreVariablesOfEveryFilter) {
+  On(kRequestHeaders, [](postern_ctx* s, uint32_t) {
+    postern_value value{};
+    value.type = POSTERN_VALUE_STRING;
+    value.u.str = Str("why");
+    EXPECT_EQ(abi().var_set(s, Str("error.validationErrorString"), &value), POSTERN_OK);
+    EXPECT_EQ(abi().var_set(s, Str("integration.error"), &value), POSTERN_OK);
+    EXPECT_EQ(abi().var_set(s, Str("error.message"), &value), POSTERN_E_DENIED);
+    value.type = POSTERN_VALUE_INT;
+    EXPECT_EQ(abi().var_set(s, Str("integration.error"), &value), POSTERN_E_INVALID);
+    return uint32_t{POSTERN_CONTINUE};
+  });
+  FakeStream& stream = Start();
+  stream.Request();
+  EXPECT_EQ(stream.Variable("error.validationErrorString"), "why");
+  EXPECT_EQ(stream.Variable("integration.error"), "why");
+  ExpectMisuses({"is not this filter's", "takes a string"});
+}
+
 TEST_F(FakeHostTest, BadHeadersAreRefused) {
   On(kRequestHeaders, [](postern_ctx* s, uint32_t) {
     for (const char* name :
-         {"", "A", "a b", "a:", ":status", ":protocol", "connection", "content-length", "host",
+         {"", "Host", "a b", "a:", ":status", ":protocol", "connection", "content-length", "host",
           "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}) {
       EXPECT_EQ(Set(s, 0, name, "x"), POSTERN_E_INVALID) << name;
     }

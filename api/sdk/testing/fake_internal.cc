@@ -6,7 +6,8 @@
 namespace postern::testing::internal {
 namespace {
 
-constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+constexpr std::string_view kToken =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
 
 constexpr Kind kKinds[] = {
     {POSTERN_REPLY_RAW, 200, ""},
@@ -60,8 +61,17 @@ bool ValidField(uint32_t map, std::string_view name, std::string_view value, boo
            IsOneOf(name, {":method", ":path", ":scheme", ":authority"});
   }
   if (name.empty() || !AllOf(name, kToken)) return false;
-  return !IsOneOf(name, {"connection", "content-length", "host", "keep-alive", "proxy-connection",
-                         "te", "trailer", "transfer-encoding", "upgrade"});
+  return !IsOneOf(Lower(name),
+                  {"connection", "content-length", "host", "keep-alive", "proxy-connection", "te",
+                   "trailer", "transfer-encoding", "upgrade"});
+}
+
+std::string Lower(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return lower;
 }
 
 size_t SizeOf(const Headers& headers) {
@@ -71,14 +81,16 @@ size_t SizeOf(const Headers& headers) {
 }
 
 const std::string* Find(const Headers& headers, std::string_view name, size_t index) {
+  const std::string lower = Lower(name);
   for (const auto& [field, value] : headers) {
-    if (field == name && index-- == 0) return &value;
+    if (Lower(field) == lower && index-- == 0) return &value;
   }
   return nullptr;
 }
 
 void Erase(Headers& headers, std::string_view name) {
-  std::erase_if(headers, [name](const auto& field) { return field.first == name; });
+  std::erase_if(headers,
+                [lower = Lower(name)](const auto& field) { return Lower(field.first) == lower; });
 }
 
 std::string Joined(const Headers& headers, std::string_view name) {

@@ -75,6 +75,8 @@ bool AllOf(std::string_view text, std::string_view characters);
 
 // The checks of header_set (abi.h).
 bool ValidField(uint32_t map, std::string_view name, std::string_view value, bool pseudo);
+// Header names are compared, and shown to modules, like this.
+std::string Lower(std::string_view name);
 // In bytes, as a limit counts them.
 size_t SizeOf(const Headers& headers);
 // The index-th value of a name, or nullptr.

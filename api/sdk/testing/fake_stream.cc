@@ -442,6 +442,7 @@ void FakeStream::End(bool finished) {
 // Moves all that was lent to other memory, so that a sanitizer sees who kept it.
 void FakeStream::FreshenBorrowed() {
   for (Headers& map : maps_) map = Headers(map);
+  lowered_.clear();
 }
 
 }  // namespace postern::testing

@@ -28,6 +28,7 @@ using internal::Find;
 using internal::FindKind;
 using internal::Kind;
 using internal::kNameCharacters;
+using internal::Lower;
 using internal::SizeOf;
 using internal::ValidField;
 
@@ -211,7 +212,8 @@ struct HostFunctions {
     }
     const Headers& headers = s->maps_[map];
     for (size_t i = 0; i < std::min(cap, headers.size()); ++i) {
-      out[i] = {Borrow(headers[i].first), Borrow(headers[i].second)};
+      out[i] = {Borrow(s->lowered_.emplace_back(Lower(headers[i].first))),
+                Borrow(headers[i].second)};
     }
     return headers.size();
   }
@@ -235,12 +237,14 @@ struct HostFunctions {
     } else if (remove) {
       Erase(changed, field);
     } else {
-      const auto is_field = [&field](const auto& other) { return other.first == field; };
+      const auto is_field = [lower = Lower(field)](const auto& other) {
+        return Lower(other.first) == lower;
+      };
       const auto at = std::find_if(changed.begin(), changed.end(), is_field);
       if (at == changed.end()) {
         changed.emplace_back(field, text);
       } else {
-        at->second = text;
+        *at = {field, text};
         changed.erase(std::remove_if(at + 1, changed.end(), is_field), changed.end());
       }
     }
@@ -255,6 +259,20 @@ struct HostFunctions {
   static postern_status HeaderAdd(postern_ctx* ctx, uint32_t map, postern_str name,
                                   postern_str value) {
     return HeaderChange(ctx, map, name, value, /*add=*/true);
+  }
+  static postern_status HeaderClear(postern_ctx* ctx, uint32_t map) {
+    FakeStream* s = StreamOf(ctx, "header_clear");
+    if (s == nullptr) return POSTERN_E_STATE;
+    if (map > POSTERN_RESPONSE_TRAILERS) {
+      return Refuse(ctx, POSTERN_E_INVALID, "header_clear", "unknown map");
+    }
+    if (!Writable(*s, map)) {
+      return Refuse(ctx, POSTERN_E_STATE, "header_clear", "the map has gone past, or has not come");
+    }
+    std::erase_if(s->maps_[map], [](const auto& field) {
+      return !field.first.starts_with(':') && Lower(field.first) != "content-length";
+    });
+    return POSTERN_OK;
   }
   static postern_status BodyMode(postern_ctx* ctx, uint32_t direction, uint32_t mode,
                                  uint64_t limit) {
@@ -387,8 +405,12 @@ struct HostFunctions {
     const bool allowed =
         (key.starts_with(own) && key.size() > own.size()) ||
         (ctx->host->authorizer_ && key.starts_with(authorizer) && key.size() > authorizer.size());
-    if (!allowed) {
+    const bool reason = key == "error.validationErrorString" || key == "integration.error";
+    if (!allowed && !reason) {
       return Refuse(ctx, POSTERN_E_DENIED, "var_set", "\"" + key + "\" is not this filter's");
+    }
+    if (reason && value->type != POSTERN_VALUE_STRING && value->type != POSTERN_VALUE_NONE) {
+      return Refuse(ctx, POSTERN_E_INVALID, "var_set", "\"" + key + "\" takes a string");
     }
     std::string text;
     switch (value->type) {
@@ -707,38 +729,17 @@ struct HostFunctions {
 };
 
 const postern_host HostFunctions::kTable = {
-    sizeof(postern_host),
-    POSTERN_ABI_MAJOR,
-    POSTERN_ABI_MINOR,
-    HostFunctions::Log,
-    HostFunctions::LogEnabled,
-    HostFunctions::Now,
-    HostFunctions::MetricRecord,
-    HostFunctions::ConfigError,
-    HostFunctions::UpstreamResolve,
-    HostFunctions::VarResolve,
-    HostFunctions::MetricDefine,
-    HostFunctions::HeaderGet,
-    HostFunctions::HeaderList,
-    HostFunctions::HeaderSet,
-    HostFunctions::HeaderAdd,
-    HostFunctions::BodyMode,
-    HostFunctions::BodyRead,
-    HostFunctions::BodySplice,
-    HostFunctions::VarGet,
-    HostFunctions::VarSet,
-    HostFunctions::Resume,
-    HostFunctions::Reply,
-    HostFunctions::WakerNew,
-    HostFunctions::WakerFire,
-    HostFunctions::WakerFree,
-    HostFunctions::TimerStart,
-    HostFunctions::TimerCancel,
-    HostFunctions::CalloutStart,
-    HostFunctions::CalloutCancel,
-    HostFunctions::SharedGet,
-    HostFunctions::SharedPut,
-    HostFunctions::SharedAdd,
+    sizeof(postern_host),        POSTERN_ABI_MAJOR,           POSTERN_ABI_MINOR,
+    HostFunctions::Log,          HostFunctions::LogEnabled,   HostFunctions::Now,
+    HostFunctions::MetricRecord, HostFunctions::ConfigError,  HostFunctions::UpstreamResolve,
+    HostFunctions::VarResolve,   HostFunctions::MetricDefine, HostFunctions::HeaderGet,
+    HostFunctions::HeaderList,   HostFunctions::HeaderSet,    HostFunctions::HeaderAdd,
+    HostFunctions::HeaderClear,  HostFunctions::BodyMode,     HostFunctions::BodyRead,
+    HostFunctions::BodySplice,   HostFunctions::VarGet,       HostFunctions::VarSet,
+    HostFunctions::Resume,       HostFunctions::Reply,        HostFunctions::WakerNew,
+    HostFunctions::WakerFire,    HostFunctions::WakerFree,    HostFunctions::TimerStart,
+    HostFunctions::TimerCancel,  HostFunctions::CalloutStart, HostFunctions::CalloutCancel,
+    HostFunctions::SharedGet,    HostFunctions::SharedPut,    HostFunctions::SharedAdd,
     HostFunctions::WorkerReady,
 };
 

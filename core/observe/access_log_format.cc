@@ -46,16 +46,17 @@ std::string Shown(std::string_view name) {
   return name.size() <= kMax ? std::string(name) : Concat(name.substr(0, kMax), "…");
 }
 
-enum class Escape : uint8_t { kJson, kText, kNone };
+enum class Escape : uint8_t { kJson, kText, kXml, kCsv, kNone };
 
-enum ByteClass : uint8_t { kPlain, kSpecial, kHigh };
+enum ByteClass : uint8_t { kPlain, kMarkup, kSpecial, kHigh };
 
 constexpr std::array<ByteClass, 256> MakeClasses() {
   std::array<ByteClass, 256> classes{};
   for (int c = 0; c < 256; ++c) {
-    classes[c] = c >= 0x80                                        ? kHigh
-                 : c < 0x20 || c == 0x7f || c == '"' || c == '\\' ? kSpecial
-                                                                  : kPlain;
+    classes[c] = c >= 0x80                                                   ? kHigh
+                 : c < 0x20 || c == 0x7f || c == '"' || c == '\\'            ? kSpecial
+                 : c == '<' || c == '>' || c == '&' || c == '\'' || c == ',' ? kMarkup
+                                                                             : kPlain;
   }
   return classes;
 }
@@ -78,6 +79,8 @@ class EscapingSink final : public CharSink {
   }
 
   bool cut() const { return cut_; }
+  /// A CSV value that needs quotes around it.
+  bool quoted() const { return quoted_; }
 
  protected:
   bool Grow(size_t) override {
@@ -105,8 +108,24 @@ class EscapingSink final : public CharSink {
     Put({text, prefix.size() + 2});
   }
 
+  // What means something in XML or CSV only.
+  void PutMarkup(unsigned char byte) {
+    const char text = static_cast<char>(byte);
+    if (escape_ != Escape::kXml || byte == ',') {
+      quoted_ = quoted_ || byte == ',';
+      Put({&text, 1});
+    } else {
+      Put(byte == '<' ? "&lt;" : byte == '>' ? "&gt;" : byte == '&' ? "&amp;" : "&apos;");
+    }
+  }
+
   void PutSpecial(unsigned char byte) {
-    if (escape_ == Escape::kText) {
+    if (escape_ == Escape::kXml && byte == '"') {
+      Put("&quot;");
+    } else if (escape_ == Escape::kCsv && byte == '"') {
+      quoted_ = true;
+      Put("\"\"");
+    } else if (escape_ != Escape::kJson) {
       PutHex("\\x", byte);
     } else if (byte == '"') {
       Put("\\\"");
@@ -118,7 +137,7 @@ class EscapingSink final : public CharSink {
   }
 
   void PutIllFormed(std::string_view bytes) {
-    if (escape_ == Escape::kText) {
+    if (escape_ == Escape::kText || escape_ == Escape::kCsv) {
       for (char c : bytes) PutHex("\\x", static_cast<unsigned char>(c));
     } else {
       Put(kReplacementCharacter);
@@ -147,6 +166,10 @@ class EscapingSink final : public CharSink {
           rest.remove_prefix(run);
           break;
         }
+        case kMarkup:
+          PutMarkup(byte);
+          rest.remove_prefix(1);
+          break;
         case kSpecial:
           PutSpecial(byte);
           rest.remove_prefix(1);
@@ -178,6 +201,7 @@ class EscapingSink final : public CharSink {
   char* limit_;
   Escape escape_;
   bool cut_ = false;
+  bool quoted_ = false;
 };
 
 // RFC 8259 §6.
@@ -292,9 +316,46 @@ absl::StatusOr<AccessLogFormat> AccessLogFormat::Compile(std::string_view format
   return compiled;
 }
 
-// Decides whether this is JSON: an object or array, once a character stands for each variable
-// inside quotes and a number for each outside.
+// Decides what this is: JSON, XML, CSV or text.
 void AccessLogFormat::FindPlaces() {
+  json_ = FindJsonPlaces();
+  if (json_ || FindCsvPlaces()) return;
+  // Every access log of XML that API Gateway's own examples know is one element.
+  const bool xml = text_.size() > 2 && text_[0] == '<' && IsNameStart(text_[1]) &&
+                   !segments_.back().has_variable && text_.back() == '>';
+  for (Segment& segment : segments_) segment.place = xml ? Place::kXml : Place::kText;
+}
+
+// CSV: commas, and variables that are whole columns, with or without quotes around them.
+bool AccessLogFormat::FindCsvPlaces() {
+  bool any_comma = false;
+  bool in_quotes = false;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    Segment& segment = segments_[i];
+    std::string_view literal = Literal(segment);
+    if (i > 0) {
+      // Behind a variable: the end of its column.
+      if (in_quotes && !literal.starts_with('"')) return false;
+      if (in_quotes) literal.remove_prefix(1);
+      if (!literal.empty() && literal[0] != ',') return false;
+      if (literal.empty() && segment.has_variable) return false;
+    }
+    any_comma = any_comma || literal.find(',') != literal.npos;
+    in_quotes = false;
+    if (segment.has_variable) {
+      in_quotes = literal.ends_with('"');
+      if (in_quotes) literal.remove_suffix(1);
+      if (!literal.empty() && !literal.ends_with(',')) return false;
+      segment.place = in_quotes ? Place::kCsvQuoted : Place::kCsv;
+    }
+    if (literal.find('"') != literal.npos) return false;
+  }
+  return any_comma && !in_quotes;
+}
+
+// JSON: an object or array, once a character stands for each variable inside quotes and a number
+// for each outside.
+bool AccessLogFormat::FindJsonPlaces() {
   std::string sample;
   bool in_string = false;
   bool escaped = false;
@@ -302,8 +363,7 @@ void AccessLogFormat::FindPlaces() {
   const auto any_of = [](std::string_view set, char c) { return set.find(c) != set.npos; };
   for (size_t i = 0; i < segments_.size(); ++i) {
     Segment& segment = segments_[i];
-    const std::string_view literal =
-        std::string_view(text_).substr(segment.literal_start, segment.literal_size);
+    const std::string_view literal = Literal(segment);
     if (i > 0 && segments_[i - 1].place == Place::kJsonValue &&
         (literal.empty() || !any_of(",}] \t", literal[0]))) {
       alone = false;
@@ -331,10 +391,7 @@ void AccessLogFormat::FindPlaces() {
   rapidjson::Document document;
   document.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(
       sample.data(), sample.size());
-  json_ = alone && !document.HasParseError() && (document.IsObject() || document.IsArray());
-  if (!json_) {
-    for (Segment& segment : segments_) segment.place = Place::kText;
-  }
+  return alone && !document.HasParseError() && (document.IsObject() || document.IsArray());
 }
 
 size_t AccessLogFormat::Write(const RequestContext& context, char* out, size_t room) const {
@@ -349,12 +406,16 @@ size_t AccessLogFormat::Write(const RequestContext& context, char* out, size_t r
       at += PutText({text_.data() + segment.literal_start, segment.literal_size}, at);
     }
     if (!segment.has_variable) continue;
-    const bool ready_json = segment.variable.id == VariableId::kErrorMessageString;
-    const bool quote = segment.place == Place::kJsonValue && !ready_json;
-    const Escape escape = segment.place == Place::kJsonString ? Escape::kJson
-                          : ready_json                        ? Escape::kNone
-                          : quote                             ? Escape::kJson
-                                                              : Escape::kText;
+    const bool csv = segment.place == Place::kCsv || segment.place == Place::kCsvQuoted;
+    const bool ready_json = segment.variable.id == VariableId::kErrorMessageString &&
+                            (segment.place == Place::kJsonValue || segment.place == Place::kText);
+    const bool quote =
+        (segment.place == Place::kJsonValue && !ready_json) || segment.place == Place::kCsv;
+    const Escape escape = ready_json                      ? Escape::kNone
+                          : csv                           ? Escape::kCsv
+                          : segment.place == Place::kXml  ? Escape::kXml
+                          : segment.place == Place::kText ? Escape::kText
+                                                          : Escape::kJson;
     const std::string_view missing = segment.place == Place::kJsonValue ? "null" : "-";
     const size_t quotes = quote ? 2 : 0;
     if (budget <= quotes) {
@@ -372,7 +433,7 @@ size_t AccessLogFormat::Write(const RequestContext& context, char* out, size_t r
     }
     if (quote) {
       const std::string_view value(at + 1, size);
-      if (IsJsonNumber(value) || value == "true" || value == "false") {
+      if (csv ? !sink.quoted() : IsJsonNumber(value) || value == "true" || value == "false") {
         std::memmove(at, at + 1, size);
       } else {
         at[0] = '"';

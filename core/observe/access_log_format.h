@@ -20,8 +20,13 @@ namespace postern {
 ///  (`{"ip":"$context.identity.sourceIp"}`)
 ///    has its values escaped by JSON's rules inside quotes. Outside of quotes, numbers and booleans
 ///    are written as they are, other values as strings, and a missing value as `null`.
-///  - In any other format, quotes, backslashes and control characters of a value become `\xHH`.
-///  - Bytes that are not UTF-8 become U+FFFD in JSON and `\xHH` in text.
+///  - In an XML format (`<request id="$context.requestId">…</request>`), what is markup becomes an
+///    entity.
+///  - In a CSV format, whose columns are variables or text with nothing but a comma between them, a
+///    value with a comma or a quote is put in quotes, and its quotes are doubled (RFC 4180).
+///  - In any other format, quotes become `\xHH`.
+///  - In XML, CSV and text, backslashes and control characters become `\xHH`.
+///  - Bytes that are not UTF-8 become U+FFFD in JSON and XML, `\xHH` elsewhere.
 ///  - Values are cut at kMaxValue bytes, and at what is left of kMaxLine.
 class AccessLogFormat {
  public:
@@ -41,7 +46,7 @@ class AccessLogFormat {
   bool is_json() const { return json_; }
 
  private:
-  enum class Place : uint8_t { kText, kJsonString, kJsonValue };
+  enum class Place : uint8_t { kText, kJsonString, kJsonValue, kXml, kCsv, kCsvQuoted };
 
   struct Segment {
     size_t literal_start = 0;  // into text_; literal before the variable
@@ -53,6 +58,11 @@ class AccessLogFormat {
 
   AccessLogFormat() = default;
   void FindPlaces();
+  bool FindJsonPlaces();
+  bool FindCsvPlaces();
+  std::string_view Literal(const Segment& segment) const {
+    return std::string_view(text_).substr(segment.literal_start, segment.literal_size);
+  }
 
   std::string text_;
   std::vector<Segment> segments_;

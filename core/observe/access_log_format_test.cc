@@ -93,6 +93,47 @@ TEST_F(AccessLogFormatTest, Xml) {
 }
 
 // rest-api.md §13.5: a missing value is '-'.
+// rest-api.md §13.5: an element with the fields of the other samples.
+TEST_F(AccessLogFormatTest, AnXmlFormatStaysXmlWhateverAValueIs) {
+  context_.user_agent = "<a b=\"c\" d='e'>&\n\xff\\,";
+  EXPECT_EQ(Write("<request id=\"$context.requestId\"><ua>$context.identity.userAgent</ua>"
+                  "<caller>$context.identity.caller</caller></request>"),
+            "<request id=\"c6af9ac6-7b61-11e6-9a41-93e8deadbeef\"><ua>&lt;a b=&quot;c&quot; "
+            "d=&apos;e&apos;&gt;&amp;\\x0a\uFFFD\\x5c,</ua><caller>-</caller></request>\n");
+  context_.error_type = ResponseType::kThrottled;
+  EXPECT_EQ(Write("<m id='$context.requestId'>$context.error.messageString</m>"),
+            "<m id='c6af9ac6-7b61-11e6-9a41-93e8deadbeef'>&quot;Too Many Requests&quot;</m>\n");
+}
+
+// rest-api.md §13.5.
+TEST_F(AccessLogFormatTest, Csv) {
+  EXPECT_EQ(Write("$context.identity.sourceIp,$context.identity.caller,$context.identity.user,"
+                  "$context.requestTime,$context.httpMethod,$context.resourcePath,"
+                  "$context.protocol,$context.status,$context.responseLength,$context.requestId,"
+                  "$context.extendedRequestId"),
+            "192.0.2.1,-,-,23/Jun/2016:16:16:57 +0000,GET,/pets/{id},HTTP/1.1,200,42,"
+            "c6af9ac6-7b61-11e6-9a41-93e8deadbeef,AyD6KEwwPHcEKxg=\n");
+}
+
+// RFC 4180 §2.
+TEST_F(AccessLogFormatTest, ACsvFormatKeepsItsColumnsWhateverAValueIs) {
+  context_.user_agent = "a,b \"c\"\n\xff<";
+  EXPECT_EQ(Write("$context.identity.userAgent,x,$context.status,$context.extendedRequestId"),
+            "\"a,b \"\"c\"\"\\x0a\\xff<\",x,200,AyD6KEwwPHcEKxg=\n");
+  EXPECT_EQ(Write("\"$context.identity.userAgent\",\"$context.extendedRequestId\",-"),
+            "\"a,b \"\"c\"\"\\x0a\\xff<\",\"AyD6KEwwPHcEKxg=\",-\n");
+  context_.error_type = ResponseType::kThrottled;
+  EXPECT_EQ(Write("$context.error.messageString,$context.extendedRequestId"),
+            "\"\"\"Too Many Requests\"\"\",AyD6KEwwPHcEKxg=\n");
+  // Not alone between commas: text.
+  for (const std::string_view format :
+       {"$context.identity.userAgent, $context.extendedRequestId",
+        "$context.identity.userAgent;,$context.extendedRequestId",
+        "$context.identity.userAgent\",$context.extendedRequestId"}) {
+    EXPECT_THAT(Write(format), ::testing::StartsWith("a,b \\x22c\\x22\\x0a\\xff<")) << format;
+  }
+}
+
 TEST_F(AccessLogFormatTest, MissingValues) {
   EXPECT_EQ(Write("$context.requestId,$context.error.message,$context.integration.latency,"
                   "$context.authorizer.principalId,$context.customDomain.basePathMatched"),

@@ -30,10 +30,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (credentials.ok() && !credentials->complete()) std::abort();
   ParseIsoTime(rest);
   ParseHttpDate(rest);
-  const CallValue values[] = {{"QueueUrl", "https://h/1/q"},      {"MessageBody", rest},
-                              {"MessageAttributes", rest},        {"Detail", rest},
-                              {"DetailType", first},              {"Source", first},
-                              {"Resources", rest},                {"Time", rest},
+  const CallValue values[] = {{"QueueUrl", "https://h/1/q"}, {"MessageBody", rest},
+                              {"MessageAttributes", rest},   {"Detail", rest},
+                              {"DetailType", first},         {"Source", first},
+                              {"Resources", rest},           {"Time", rest},
                               {"ReceiptHandle", rest}};
   for (const std::string_view name :
        {"SQS-SendMessage", "SQS-DeleteMessage", "EventBridge-PutEvents"}) {

@@ -66,9 +66,12 @@ constexpr std::pair<std::string_view, std::string_view> kSigningNames[] = {
 
 // Ids of the SDKs where they are not the prefix of the host.
 constexpr std::pair<std::string_view, std::string_view> kServiceIds[] = {
-    {"states", "SFN"},           {"sync-states", "SFN"},
-    {"events", "EVENTBRIDGE"},   {"monitoring", "CLOUDWATCH"},
-    {"logs", "CLOUDWATCH_LOGS"}, {"email", "SES"},
+    {"states", "SFN"},
+    {"sync-states", "SFN"},
+    {"events", "EVENTBRIDGE"},
+    {"monitoring", "CLOUDWATCH"},
+    {"logs", "CLOUDWATCH_LOGS"},
+    {"email", "SES"},
     {"elasticloadbalancing", "ELASTIC_LOAD_BALANCING_V2"},
     {"cognito-idp", "COGNITO_IDENTITY_PROVIDER"},
     {"cognito-identity", "COGNITO_IDENTITY"},
@@ -91,9 +94,9 @@ constexpr CharSet kLabelChars = kAlnumChars | CharSet("-");
 absl::Status CheckUrl(std::string_view what, std::string_view url) {
   const absl::StatusOr<HttpUri> parsed = ParseHttpUri(url);
   if (!parsed.ok()) {
-    return absl::InvalidArgumentError(
-        Concat(what, ": \"", url, "\": ",
-               std::string_view(parsed.status().message().data(), parsed.status().message().size())));
+    return absl::InvalidArgumentError(Concat(
+        what, ": \"", url, "\": ",
+        std::string_view(parsed.status().message().data(), parsed.status().message().size())));
   }
   if (parsed->query.has_value()) {
     return absl::InvalidArgumentError(Concat(what, ": \"", url, "\" must not have a query"));
@@ -121,7 +124,8 @@ ServiceEndpoint EndpointOf(std::string_view service, std::string_view region,
   ServiceEndpoint out;
   out.signing_region = region;
   out.signing_name = service;
-  const std::string full = subdomain.empty() ? std::string(service) : Concat(subdomain, '.', service);
+  const std::string full =
+      subdomain.empty() ? std::string(service) : Concat(subdomain, '.', service);
   for (const auto& [prefix, name] : kSigningNames) {
     if (full == prefix || service == prefix) out.signing_name = name;
   }

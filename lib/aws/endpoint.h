@@ -41,8 +41,9 @@ class EndpointOverrides {
   /// "URL", for every service, or "SERVICE=URL". InvalidArgument says what is wrong.
   absl::Status Add(std::string_view text);
 
-  /// From AWS_ENDPOINT_URL_<SERVICE> and AWS_ENDPOINT_URL, given as name and value; goes behind what
-  /// Add() was told. <SERVICE> is the SDKs' id of the service, e.g. DYNAMODB, SFN, EVENTBRIDGE.
+  /// From AWS_ENDPOINT_URL_<SERVICE> and AWS_ENDPOINT_URL, given as name and value; goes behind
+  /// what Add() was told. <SERVICE> is the SDKs' id of the service, e.g. DYNAMODB, SFN,
+  /// EVENTBRIDGE.
   absl::Status AddEnvironment(std::string_view name, std::string_view value);
 
   /// The URL for `service` as an integration's URI names it. Nothing: AWS's own.

@@ -50,8 +50,8 @@ struct ProfilePlan {
   };
   Base base = Base::kKeys;
   Credentials keys;
-  std::string token_file;    ///< kWebIdentity
-  RoleStep web_identity;     ///< kWebIdentity
+  std::string token_file;       ///< kWebIdentity
+  RoleStep web_identity;        ///< kWebIdentity
   std::vector<RoleStep> roles;  ///< in the order in which they are assumed
   std::string region;
 };

@@ -68,13 +68,14 @@ TEST(ProfileTest, RolesAreAssumedFromTheSourceOn) {
 }
 
 TEST(ProfileTest, SourcesThatAreNoProfiles) {
-  const Profiles profiles = Profiles::Parse(
-      "", "[profile ec2]\nrole_arn=r\ncredential_source=Ec2InstanceMetadata\n"
-          "[profile ecs]\nrole_arn=r\ncredential_source=EcsContainer\n"
-          "[profile env]\nrole_arn=r\ncredential_source=Environment\n"
-          "[profile odd]\nrole_arn=r\ncredential_source=Moon\n"
-          "[profile web]\nrole_arn=w\nweb_identity_token_file=/t\n"
-          "[profile over]\nrole_arn=o\nsource_profile=web\n");
+  const Profiles profiles =
+      Profiles::Parse("",
+                      "[profile ec2]\nrole_arn=r\ncredential_source=Ec2InstanceMetadata\n"
+                      "[profile ecs]\nrole_arn=r\ncredential_source=EcsContainer\n"
+                      "[profile env]\nrole_arn=r\ncredential_source=Environment\n"
+                      "[profile odd]\nrole_arn=r\ncredential_source=Moon\n"
+                      "[profile web]\nrole_arn=w\nweb_identity_token_file=/t\n"
+                      "[profile over]\nrole_arn=o\nsource_profile=web\n");
   EXPECT_EQ(MustPlan(profiles, "ec2").base, Base::kInstance);
   EXPECT_EQ(MustPlan(profiles, "ecs").base, Base::kContainer);
   EXPECT_EQ(MustPlan(profiles, "env").base, Base::kEnvironment);
@@ -91,12 +92,13 @@ TEST(ProfileTest, SourcesThatAreNoProfiles) {
 
 TEST(ProfileTest, WhatLeadsNowhereIsAnError) {
   const Profiles profiles = Profiles::Parse(
-      "", "[profile a]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=a\n"
-          "[profile gone]\nrole_arn=r\nsource_profile=nobody\n"
-          "[profile half]\nrole_arn=r\n[profile empty]\nregion=x\n"
-          "[profile from_empty]\nrole_arn=r\nsource_profile=empty\n"
-          "[profile process]\ncredential_process=/bin/x\n"
-          "[profile sso]\nsso_session=s\n");
+      "",
+      "[profile a]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=a\n"
+      "[profile gone]\nrole_arn=r\nsource_profile=nobody\n"
+      "[profile half]\nrole_arn=r\n[profile empty]\nregion=x\n"
+      "[profile from_empty]\nrole_arn=r\nsource_profile=empty\n"
+      "[profile process]\ncredential_process=/bin/x\n"
+      "[profile sso]\nsso_session=s\n");
   EXPECT_EQ(ErrorOf(profiles, "a"),
             "AWS profile \"a\": its source_profile leads round in a circle");
   EXPECT_EQ(ErrorOf(profiles, "gone"),

@@ -17,10 +17,9 @@ namespace postern::aws {
 
 struct SubtypeTable {
   using P = Subtype::Parameter;
-  static constexpr P kPutEvents[] = {{"Detail", true},        {"DetailType", true},
-                                     {"Source", true},        {"Time", false},
-                                     {"EventBusName", false}, {"Resources", false},
-                                     {"TraceHeader", false}};
+  static constexpr P kPutEvents[] = {
+      {"Detail", true},        {"DetailType", true}, {"Source", true},      {"Time", false},
+      {"EventBusName", false}, {"Resources", false}, {"TraceHeader", false}};
   static constexpr P kSend[] = {{"QueueUrl", true},
                                 {"MessageBody", true},
                                 {"DelaySeconds", false},
@@ -159,8 +158,7 @@ class CallMaker {
       // Seconds since 1970 in the service's protocol.
       json.PlainKey("Time");
       double seconds = 0;
-      const auto [end, error] =
-          std::from_chars(time->data(), time->data() + time->size(), seconds);
+      const auto [end, error] = std::from_chars(time->data(), time->data() + time->size(), seconds);
       if (error == std::errc() && end == time->data() + time->size()) {
         json.Raw(*time);
       } else if (const auto ms = ParseIsoTime(*time)) {

@@ -21,11 +21,16 @@ std::string ErrorOf(std::string_view subtype, std::vector<CallValue> values) {
 // http-api.md §10: exactly ten, each with these required parameters.
 TEST(ServiceCallTest, Subtypes) {
   const std::pair<std::string_view, size_t> required[] = {
-      {"EventBridge-PutEvents", 3},        {"SQS-SendMessage", 2},
-      {"SQS-ReceiveMessage", 1},           {"SQS-DeleteMessage", 2},
-      {"SQS-PurgeQueue", 1},               {"AppConfig-GetConfiguration", 4},
-      {"Kinesis-PutRecord", 3},            {"StepFunctions-StartExecution", 1},
-      {"StepFunctions-StartSyncExecution", 1}, {"StepFunctions-StopExecution", 1},
+      {"EventBridge-PutEvents", 3},
+      {"SQS-SendMessage", 2},
+      {"SQS-ReceiveMessage", 1},
+      {"SQS-DeleteMessage", 2},
+      {"SQS-PurgeQueue", 1},
+      {"AppConfig-GetConfiguration", 4},
+      {"Kinesis-PutRecord", 3},
+      {"StepFunctions-StartExecution", 1},
+      {"StepFunctions-StartSyncExecution", 1},
+      {"StepFunctions-StopExecution", 1},
   };
   for (const auto& [name, count] : required) {
     const Subtype* subtype = Subtype::Find(name);
@@ -81,16 +86,16 @@ TEST(ServiceCallTest, Sqs) {
                                   {"MessageAttributeNames", "a, b"},
                                   {"MaxNumberOfMessages", "3"}});
   EXPECT_EQ(receive.target, "/000000000000/q");
-  EXPECT_TRUE(receive.body.ends_with(
-      "&AttributeName.1=All&MaxNumberOfMessages=3&MessageAttributeName.1=a&"
-      "MessageAttributeName.2=b"))
+  EXPECT_TRUE(
+      receive.body.ends_with("&AttributeName.1=All&MaxNumberOfMessages=3&MessageAttributeName.1=a&"
+                             "MessageAttributeName.2=b"))
       << receive.body;
   EXPECT_EQ(ErrorOf("SQS-PurgeQueue", {{"QueueUrl", "orders"}}),
             "the parameter QueueUrl is no URL of a queue");
-  EXPECT_EQ(ErrorOf("SQS-SendMessage", {{"QueueUrl", "http://h/1/q"},
-                                        {"MessageBody", "x"},
-                                        {"MessageAttributes", "[1]"}}),
-            "the parameter MessageAttributes is no JSON object of attributes");
+  EXPECT_EQ(
+      ErrorOf("SQS-SendMessage",
+              {{"QueueUrl", "http://h/1/q"}, {"MessageBody", "x"}, {"MessageAttributes", "[1]"}}),
+      "the parameter MessageAttributes is no JSON object of attributes");
 }
 
 TEST(ServiceCallTest, AppConfig) {
@@ -105,8 +110,8 @@ TEST(ServiceCallTest, AppConfig) {
 }
 
 TEST(ServiceCallTest, KinesisDataIsEncoded) {
-  const ServiceCall call = Make(
-      "Kinesis-PutRecord", {{"StreamName", "s"}, {"Data", "hello"}, {"PartitionKey", "p"}});
+  const ServiceCall call =
+      Make("Kinesis-PutRecord", {{"StreamName", "s"}, {"Data", "hello"}, {"PartitionKey", "p"}});
   EXPECT_EQ(call.amz_target, "Kinesis_20131202.PutRecord");
   EXPECT_EQ(call.body, R"({"StreamName":"s","PartitionKey":"p","Data":"aGVsbG8="})");
 }

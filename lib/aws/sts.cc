@@ -113,8 +113,7 @@ absl::StatusOr<Credentials> ParseStsAnswer(int status, std::string_view body) {
   Credentials out(XmlElement(body, "AccessKeyId").value_or(""),
                   XmlElement(body, "SecretAccessKey").value_or(""),
                   XmlElement(body, "SessionToken").value_or(""));
-  const std::optional<int64_t> expires =
-      ParseIsoTime(XmlElement(body, "Expiration").value_or(""));
+  const std::optional<int64_t> expires = ParseIsoTime(XmlElement(body, "Expiration").value_or(""));
   if (!out.complete() || out.session_token.empty() || !expires.has_value()) {
     return absl::UnavailableError("STS answers 200 without credentials");
   }
@@ -152,8 +151,8 @@ std::optional<int64_t> ParseIsoTime(std::string_view text) {
   const auto year = Digits(text, 0, 4), month = Digits(text, 5, 2), day = Digits(text, 8, 2);
   const auto hour = Digits(text, 11, 2), minute = Digits(text, 14, 2), second = Digits(text, 17, 2);
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
-  if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') ||
-      text[13] != ':' || text[16] != ':') {
+  if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' ||
+      text[16] != ':') {
     return std::nullopt;
   }
   auto ms = ToMs(*year, *month, *day, *hour, *minute, *second);
@@ -181,8 +180,8 @@ std::optional<int64_t> ParseIsoTime(std::string_view text) {
 }
 
 std::optional<int64_t> ParseHttpDate(std::string_view text) {
-  constexpr std::array<std::string_view, 12> kMonths = {
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   if (text.size() != 29 || !text.ends_with(" GMT") || text[3] != ',') return std::nullopt;
   const auto day = Digits(text, 5, 2), year = Digits(text, 12, 4);
   const auto hour = Digits(text, 17, 2), minute = Digits(text, 20, 2), second = Digits(text, 23, 2);

@@ -28,11 +28,11 @@ TEST(StsTest, Answers) {
   EXPECT_FALSE(ParseStsAnswer(200, "").ok());
   EXPECT_FALSE(ParseStsAnswer(200, kAnswer.substr(0, kAnswer.size() / 2)).ok());
   const auto denied = ParseStsAnswer(
-      403, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: x is "
-           "not authorized</Message></Error></ErrorResponse>");
+      403,
+      "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: x is "
+      "not authorized</Message></Error></ErrorResponse>");
   EXPECT_TRUE(absl::IsPermissionDenied(denied.status()));
-  EXPECT_EQ(denied.status().message(),
-            "STS answers 403 AccessDenied: User: x is not authorized");
+  EXPECT_EQ(denied.status().message(), "STS answers 403 AccessDenied: User: x is not authorized");
   EXPECT_TRUE(absl::IsUnavailable(ParseStsAnswer(503, "busy").status()));
   EXPECT_TRUE(absl::IsUnavailable(
       ParseStsAnswer(400, "<Error><Code>IDPCommunicationError</Code></Error>").status()));

@@ -46,13 +46,38 @@ std::string Normalize(std::string_view path) {
   return out;
 }
 
-std::string DecodeAndEncode(std::string_view text) {
-  std::string decoded;
-  {
-    StringSink sink(&decoded);
-    FormDecode(text, sink);
+// Percent-decoded and encoded anew; a '+' is itself in a path and a space in a query.
+void AppendEncodedOnce(std::string_view text, const CharSet& keep, bool form, CharSink& sink) {
+  for (size_t i = 0; i < text.size();) {
+    // What is in its final form already passes as it is.
+    size_t plain = i;
+    while (plain < text.size() && keep.Has(text[plain])) ++plain;
+    sink.Append(text.substr(i, plain - i));
+    i = plain;
+    if (i == text.size()) return;
+    char c = text[i++];
+    if (c == '%' && i + 1 < text.size() && HexValue(text[i]) >= 0 && HexValue(text[i + 1]) >= 0) {
+      c = static_cast<char>(HexValue(text[i]) * 16 + HexValue(text[i + 1]));
+      i += 2;
+    } else if (c == '+' && form) {
+      c = ' ';
+    }
+    PercentEncode(std::string_view(&c, 1), keep, sink);
   }
-  return PercentEncode(decoded, kUnreservedChars);
+}
+
+std::string DecodeAndEncode(std::string_view text) {
+  std::string out;
+  {
+    StringSink sink(&out);
+    AppendEncodedOnce(text, kUnreservedChars, /*form=*/true, sink);
+  }
+  return out;
+}
+
+// Whether Normalize() would leave `path` as it is.
+bool IsNormal(std::string_view path) {
+  return path[0] == '/' && path.find("//") == path.npos && path.find("/.") == path.npos;
 }
 
 // Both ends trimmed, runs of white space (a folded line's end included) become one space.
@@ -73,12 +98,28 @@ void AppendTrimmed(std::string_view value, std::string* out) {
 
 }  // namespace
 
-std::string CanonicalPath(std::string_view path, bool normalize) {
+std::string CanonicalPath(std::string_view path, PathForm form) {
   if (path.empty()) return "/";
-  return normalize ? PercentEncode(Normalize(path), kPathKept) : PercentEncode(path, kPathKept);
+  switch (form) {
+    case PathForm::kOnce: {
+      std::string out;
+      {
+        StringSink sink(&out);
+        AppendEncodedOnce(path, kPathKept, /*form=*/false, sink);
+      }
+      return out;
+    }
+    case PathForm::kNormalized:
+      if (!IsNormal(path)) return PercentEncode(Normalize(path), kPathKept);
+      break;
+    case PathForm::kAsSent:
+      break;
+  }
+  return PercentEncode(path, kPathKept);
 }
 
 std::string CanonicalQuery(std::string_view query, std::string_view drop) {
+  if (query.empty()) return {};
   std::vector<std::pair<std::string, std::string>> parameters;
   const std::string dropped = PercentEncode(drop, kUnreservedChars);
   while (!query.empty()) {
@@ -104,10 +145,19 @@ std::string CanonicalQuery(std::string_view query, std::string_view drop) {
   return out;
 }
 
-std::string CanonicalRequest(const Request& request, std::string_view signed_names,
-                             bool normalize_path, std::string_view drop_parameter) {
-  std::string out = Concat(request.method, '\n', CanonicalPath(request.path, normalize_path), '\n',
-                           CanonicalQuery(request.query, drop_parameter), '\n');
+std::string CanonicalRequest(const Request& request, std::string_view signed_names, PathForm form,
+                             std::string_view drop_parameter) {
+  std::string out;
+  size_t size = request.method.size() + 3 * request.path.size() + 3 * request.query.size() +
+                2 * signed_names.size() + request.payload_hash.size() + 64;
+  for (const Field& field : request.fields) size += field.name.size() + field.value.size() + 2;
+  out.reserve(size);
+  out += request.method;
+  out += '\n';
+  out += CanonicalPath(request.path, form);
+  out += '\n';
+  out += CanonicalQuery(request.query, drop_parameter);
+  out += '\n';
   for (std::string_view rest = signed_names; !rest.empty();) {
     const size_t end = std::min(rest.find(';'), rest.size());
     const std::string_view name = rest.substr(0, end);

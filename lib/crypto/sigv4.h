@@ -37,9 +37,15 @@ struct Request {
   std::string_view payload_hash;  ///< hexadecimal SHA-256 of the content, or UNSIGNED-PAYLOAD
 };
 
-/// The path: dot segments and empty segments removed if `normalize` (every service but S3), then
-/// every byte but unreserved ones and '/' percent-encoded, '%' included.
-std::string CanonicalPath(std::string_view path, bool normalize = true);
+/// How a service puts a path into canonical form (authorization.md §12.1).
+enum class PathForm : uint8_t {
+  kNormalized,  ///< dot segments and empty segments removed, then encoded: every service but S3
+  kAsSent,      ///< encoded only
+  kOnce,        ///< S3: decoded, then encoded, so that what was encoded already is not so twice
+};
+
+/// The path: every byte but unreserved ones and '/' percent-encoded, '%' included.
+std::string CanonicalPath(std::string_view path, PathForm form = PathForm::kNormalized);
 
 /// The query: decoded ('+' is a space), encoded, sorted by name, then value. Parameters named
 /// `drop` (compared after decoding, case-sensitive) are left out.
@@ -49,7 +55,8 @@ std::string CanonicalQuery(std::string_view query, std::string_view drop = {});
 /// is; each stands for all fields of that name, joined by ',' in order of arrival. A name without a
 /// field gives an empty value. `drop_parameter` is for presigned requests ("X-Amz-Signature").
 std::string CanonicalRequest(const Request& request, std::string_view signed_names,
-                             bool normalize_path = true, std::string_view drop_parameter = {});
+                             PathForm form = PathForm::kNormalized,
+                             std::string_view drop_parameter = {});
 
 /// Names of `fields` in lower case, sorted, each once, joined by ';'.
 std::string SignedNames(std::span<const Field> fields);

@@ -20,15 +20,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view path = take();
   const std::string_view query = take();
   const std::string_view value = take();
-  for (bool normalize : {true, false}) {
-    const std::string canonical = CanonicalPath(path, normalize);
+  for (PathForm form : {PathForm::kNormalized, PathForm::kAsSent, PathForm::kOnce}) {
+    const std::string canonical = CanonicalPath(path, form);
     if (canonical.empty() || canonical.find_first_of(" \n?#") != canonical.npos) std::abort();
   }
   const std::string canonical = CanonicalQuery(query);
   if (canonical.find_first_of(" \n#+") != canonical.npos) std::abort();
   if (CanonicalQuery(canonical) != canonical) std::abort();
   const Field fields[] = {{"Host", "h"}, {"X-Amz-A", value}};
-  CanonicalRequest({"GET", path, query, fields, kEmptyPayloadHash}, SignedNames(fields), true,
-                   value);
+  CanonicalRequest({"GET", path, query, fields, kEmptyPayloadHash}, SignedNames(fields),
+                   PathForm::kNormalized, value);
   return 0;
 }

@@ -95,6 +95,9 @@ enum {
   POSTERN_RESPONSE_TRAILERS = 3
 };
 
+/* Or-ed to a header map, for header_list alone. */
+#define POSTERN_AS_SENT 0x100u
+
 /* How a filter wants a body; see body_mode. */
 enum {
   POSTERN_BODY_SKIP = 0,    /* No body hook for this message. */
@@ -367,7 +370,8 @@ typedef struct postern_host {
                                postern_str* value);
 
   /* Fills up to `cap` pairs, in order, pseudo-headers first. Returns how many there are, which may
-   * be more than cap; 0 where header_get says E_STATE. `out` may be NULL when cap is 0. */
+   * be more than cap; 0 where header_get says E_STATE. `out` may be NULL when cap is 0. With
+   * POSTERN_AS_SENT or-ed to the map, names are spelled as their sender spelled them. */
   size_t (*header_list)(postern_ctx* stream, uint32_t map, postern_header* out, size_t cap);
 
   /* Replaces all values of a name by one; a value whose data is NULL removes it. E_INVALID for a

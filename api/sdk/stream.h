@@ -216,16 +216,13 @@ class Stream : public Owner {
   // change the map.
   template <class Fn>
   void ForEachHeader(Map map, Fn&& fn) const {
-    const uint32_t which = static_cast<uint32_t>(map);
-    const auto visit = [&fn](std::span<const postern_header> headers) {
-      for (const postern_header& header : headers) fn(FromAbi(header.name), FromAbi(header.value));
-    };
-    postern_header few[32];
-    const size_t count = internal::host->header_list(raw(), which, few, 32);
-    if (count <= 32) return visit({few, count});
-    std::vector<postern_header> all(count);
-    internal::host->header_list(raw(), which, all.data(), count);
-    visit(all);
+    ForEachField(static_cast<uint32_t>(map), fn);
+  }
+
+  // The same with names as their sender spelled them.
+  template <class Fn>
+  void ForEachHeaderAsSent(Map map, Fn&& fn) const {
+    ForEachField(static_cast<uint32_t>(map) | POSTERN_AS_SENT, fn);
   }
 
   // Replaces all values of a name by one. The name goes out as it is spelled here.
@@ -295,6 +292,13 @@ class Stream : public Owner {
         [](void* arg) { delete static_cast<std::string*>(arg); }, owned);
     if (status != POSTERN_OK) delete owned;
     return internal::ToStatus(status);
+  }
+  // The same with bytes that live until `release` is called with `arg`, once, on this worker: when
+  // they are written or dropped. It is not called where this fails.
+  Status SpliceBorrowed(Direction direction, uint64_t offset, uint64_t remove,
+                        std::string_view insert, void (*release)(void* arg), void* arg) const {
+    return internal::ToStatus(internal::host->body_splice(
+        raw(), static_cast<uint32_t>(direction), offset, remove, ToAbi(insert), release, arg));
   }
   Status ReplaceBody(Direction direction, std::string body) const {
     return Splice(direction, 0, BodySize(direction), std::move(body));
@@ -376,6 +380,19 @@ class Stream : public Owner {
   }
 
  private:
+  template <class Fn>
+  void ForEachField(uint32_t which, Fn& fn) const {
+    const auto visit = [&fn](std::span<const postern_header> headers) {
+      for (const postern_header& header : headers) fn(FromAbi(header.name), FromAbi(header.value));
+    };
+    postern_header few[32];
+    const size_t count = internal::host->header_list(raw(), which, few, 32);
+    if (count <= 32) return visit({few, count});
+    std::vector<postern_header> all(count);
+    internal::host->header_list(raw(), which, all.data(), count);
+    visit(all);
+  }
+
   // Fewer bytes than this are cheaper copied than handed over.
   static constexpr size_t kWorthHandingOver = 256;
 };

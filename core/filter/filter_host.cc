@@ -260,6 +260,8 @@ postern_status HostHeaderGet(postern_ctx* ctx, uint32_t map, postern_str name, s
 
 size_t HostHeaderList(postern_ctx* ctx, uint32_t map, postern_header* out, size_t cap) {
   StreamFilter* filter = Allowed(ctx, During::kMessage, "header_list");
+  const bool as_sent = (map & POSTERN_AS_SENT) != 0;
+  map &= ~POSTERN_AS_SENT;
   Fields fields;
   if (filter == nullptr || FieldsOf(filter, map, &fields) != POSTERN_OK) return 0;
   Arena* arena = filter->chain->scratch();
@@ -277,7 +279,7 @@ size_t HostHeaderList(postern_ctx* ctx, uint32_t map, postern_header* out, size_
   }
   for (const HeaderField& field : *fields.map) {
     if (count < cap) {
-      add(LowerName(field, arena), field.value);
+      add(as_sent ? field.name : LowerName(field, arena), field.value);
     } else {
       ++count;
     }

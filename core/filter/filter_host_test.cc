@@ -130,6 +130,10 @@ TEST_F(FilterHostTest, NamesKeepTheSpellingTheyWereGiven) {
     std::string names;
     for (size_t i = 4; i < count; ++i) names += std::string(ViewOf(all[i].name)) + " ";
     EXPECT_EQ(names, "x-one x-two x-two content-type accept x-three ");
+    EXPECT_EQ(H().header_list(ctx, kQh | POSTERN_AS_SENT, all.data(), all.size()), count);
+    names.clear();
+    for (size_t i = 4; i < count; ++i) names += std::string(ViewOf(all[i].name)) + " ";
+    EXPECT_EQ(names, "X-One x-two X-TWO CONTENT-Type accept X-Three ");
     EXPECT_EQ(H().header_set(ctx, kQh, S("X-tWo"), {nullptr, 0}), POSTERN_OK);
   });
   std::string wire;

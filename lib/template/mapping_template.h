@@ -74,6 +74,15 @@ class TemplateEnvironment {
   virtual void TakeOverrides(std::vector<TemplateOverride>&& /*overrides*/) {}
 };
 
+/// What of an exchange a template may ask for.
+struct TemplateNeeds {
+  bool body = false;
+  bool query = false;    ///< ParamLocation::kQueryString
+  bool headers = false;  ///< ParamLocation::kHeader
+
+  bool operator==(const TemplateNeeds&) const = default;
+};
+
 struct TemplateOptions {
   /// Names the template in messages: "template.vtl:3:14: ...".
   std::string_view name = "template";
@@ -129,6 +138,10 @@ class MappingTemplate {
 
   /// The text, if the template is nothing but text.
   std::optional<std::string_view> constant() const;
+
+  /// What Render() may ask of its environment. Path parameters, variables and overrides can be had
+  /// at any time and are not told.
+  TemplateNeeds needs() const;
 
  private:
   struct Program;

@@ -115,6 +115,31 @@ TEST_F(MappingTemplateTest, TrimsIfAsked) {
   EXPECT_EQ(Render(" a "), " a ");
 }
 
+TEST_F(MappingTemplateTest, TellsWhatItNeeds) {
+  const auto needs = [](std::string_view source) {
+    return MappingTemplate::Compile(source, Resolver()).value().needs();
+  };
+  const TemplateNeeds nothing;
+  const TemplateNeeds body = {.body = true};
+  const TemplateNeeds params = {.query = true, .headers = true};
+  const TemplateNeeds all = {.body = true, .query = true, .headers = true};
+  for (const char* source :
+       {"", "text", "$context.requestId $stageVariables.x", "$input.params().path.id",
+        "#set($context.responseOverride.status=2)"}) {
+    EXPECT_EQ(needs(source), nothing) << source;
+  }
+  for (const char* source :
+       {"$input.body", "$input.json('$')", "#if($input.path('$.a') == 1)a#end",
+        "#set($p = '$')$input.json($p)", "#macro(m $x)$x#end#m($input.path('$'))"}) {
+    EXPECT_EQ(needs(source), body) << source;
+  }
+  EXPECT_EQ(needs("$input.params('x')"), params);
+  EXPECT_EQ(needs("$input.params().header.get('X')"), TemplateNeeds{.headers = true});
+  EXPECT_EQ(needs("$input.params().querystring.x"), TemplateNeeds{.query = true});
+  EXPECT_EQ(needs("#foreach($k in $input.params().keySet())$k#end"), all);
+  EXPECT_EQ(needs("#set($i = $input)$i.body"), all);
+}
+
 // rest-api.md §7.1: comments are removed.
 TEST_F(MappingTemplateTest, RemovesComments) {
   EXPECT_EQ(Render("a## no $x #if\nb#* no\n#end *#c#** d *#"), "abc");

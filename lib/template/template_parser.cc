@@ -1221,6 +1221,55 @@ std::string MappingTemplate::Program::Message(uint32_t position, std::string_vie
   return Concat(name, ":", line, ":", column, ": ", what);
 }
 
+namespace vtl {
+namespace {
+
+// What is reachable from the root; parsing leaves nodes behind that became others.
+TemplateNeeds FindNeeds(const Program& program) {
+  TemplateNeeds needs;
+  std::vector<bool> seen(program.nodes.size());
+  std::vector<uint32_t> left = {program.root};
+  for (const Macro& macro : program.macros) left.push_back(macro.block);
+  while (!left.empty()) {
+    const uint32_t at = left.back();
+    left.pop_back();
+    if (seen[at]) continue;
+    seen[at] = true;
+    const Node& node = program.nodes[at];
+    // $input.json(...) and $input.path(...) of a path that is not constant.
+    const bool reads_body =
+        node.op == Op::kCall && (node.method == Method::kJson || node.method == Method::kPath);
+    for (uint32_t i = 0; i < node.count; ++i) {
+      const uint32_t link = program.links[node.first + i];
+      if (reads_body && i == 0 && program.nodes[link].op == Op::kInput) continue;
+      left.push_back(link);
+    }
+    switch (node.op) {
+      case Op::kInput:
+        needs = {.body = true, .query = true, .headers = true};
+        break;
+      case Op::kInputParam:
+        needs.query = needs.query || node.b == kAnyLocation ||
+                      node.b == static_cast<uint32_t>(ParamLocation::kQueryString);
+        needs.headers = needs.headers || node.b == kAnyLocation ||
+                        node.b == static_cast<uint32_t>(ParamLocation::kHeader);
+        break;
+      case Op::kInputBody:
+      case Op::kInputJson:
+      case Op::kInputPath:
+        needs.body = true;
+        break;
+      default:
+        needs.body = needs.body || reads_body;
+        break;
+    }
+  }
+  return needs;
+}
+
+}  // namespace
+}  // namespace vtl
+
 absl::StatusOr<MappingTemplate> MappingTemplate::Compile(std::string_view source,
                                                          const TemplateResolver& resolver,
                                                          const TemplateOptions& options) {
@@ -1244,8 +1293,11 @@ absl::StatusOr<MappingTemplate> MappingTemplate::Compile(std::string_view source
   const absl::Status status = parser.ParseAll(&program->root);
   if (!status.ok()) return status;
   vtl::ResolveCalls(shared, program.get());
+  program->needs = vtl::FindNeeds(*program);
   return TemplateProgramAccess::Make(std::move(program));
 }
+
+TemplateNeeds MappingTemplate::needs() const { return program_->needs; }
 
 std::optional<std::string_view> MappingTemplate::constant() const {
   const vtl::Node& root = program_->nodes[program_->root];

@@ -111,7 +111,8 @@ struct MappingTemplate::Program {
   uint32_t has_next_slot = vtl::kNoSlot;  // $velocityHasNext
   uint32_t foreach_slot = vtl::kNoSlot;   // $foreach
   uint32_t body_slot = vtl::kNoSlot;      // $bodyContent
-  dyn::Arena arena{4 << 20};              // of the constants
+  TemplateNeeds needs;
+  dyn::Arena arena{4 << 20};  // of the constants
 
   /// "name:line:column: what".
   std::string Message(uint32_t position, std::string_view what) const;

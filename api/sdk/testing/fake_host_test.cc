@@ -353,6 +353,9 @@ TEST_F(FakeHostTest, NamesAreOfAnyCaseAndKeepTheirSpelling) {
     EXPECT_EQ(abi().header_list(s, 0, all, 8), 6u);
     EXPECT_EQ(Text(all[4].name), "x-a");
     EXPECT_EQ(Text(all[5].name), "x-new");
+    EXPECT_EQ(abi().header_list(s, 0 | POSTERN_AS_SENT, all, 8), 6u);
+    EXPECT_EQ(Text(all[4].name), "X-a");
+    EXPECT_EQ(Text(all[5].name), "X-New");
     return uint32_t{POSTERN_CONTINUE};
   });
   FakeStream& stream = Start();

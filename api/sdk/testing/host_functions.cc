@@ -206,13 +206,16 @@ struct HostFunctions {
   static size_t HeaderList(postern_ctx* ctx, uint32_t map, postern_header* out, size_t cap) {
     FakeStream* s = StreamOf(ctx, "header_list");
     if (s == nullptr) return 0;
+    const bool as_sent = (map & POSTERN_AS_SENT) != 0;
+    map &= ~POSTERN_AS_SENT;
     if (map > POSTERN_RESPONSE_TRAILERS || !Readable(*s, map)) {
       ctx->host->Misuse("header_list: map not there yet, or unknown");
       return 0;
     }
     const Headers& headers = s->maps_[map];
     for (size_t i = 0; i < std::min(cap, headers.size()); ++i) {
-      out[i] = {Borrow(s->lowered_.emplace_back(Lower(headers[i].first))),
+      const std::string& name = headers[i].first;
+      out[i] = {Borrow(as_sent ? name : s->lowered_.emplace_back(Lower(name))),
                 Borrow(headers[i].second)};
     }
     return headers.size();

@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 std::string ReadAll(const fs::path& path) {
@@ -181,6 +182,113 @@ TEST(JsonSchemaTest, ValidationIsBounded) {
   EXPECT_THAT(Errors(bomb, "1"), HasSubstr("too many steps"));
 }
 
+std::string Repeat(std::string_view text, size_t times) {
+  std::string out;
+  out.reserve(text.size() * times);
+  for (size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+// Bodies that are cheap to send and would be dear to look at.
+TEST(JsonSchemaTest, BodiesAreBounded) {
+  // Items that hash alike as far as they are looked at, at every level again.
+  std::string spine = Concat("[", Repeat("0,", 100'000), "1]");
+  for (int i = 0; i < 150; ++i) spine = Concat("[", spine, ",0]");
+  EXPECT_THAT(Errors(R"({"uniqueItems":true,"items":{"$ref":"#"}})", spine),
+              HasSubstr("too many steps"));
+  // A long number, compared again and again.
+  const std::string branch = R"({"maximum":1e300},)";
+  EXPECT_THAT(Errors(Concat(R"({"anyOf":[)", Repeat(branch, 1000), R"({"maximum":1e301}]})"),
+                     Repeat("9", 200'000)),
+              HasSubstr("too many steps"));
+  // An expression without a small automaton.
+  EXPECT_THAT(
+      Errors(R"({"pattern":"[ab]*a[ab]{200}$"})", Concat("\"", Repeat("ab", 4'000'000), "c\"")),
+      HasSubstr("too many steps"));
+  // An enum whose values are alike up to their ends.
+  std::string values;
+  std::string items;
+  const std::string start = Repeat("1,", 400);
+  for (int i = 0; i < 400; ++i) values += Concat(i == 0 ? "" : ",", "[", start, i, "]");
+  for (int i = 0; i < 2000; ++i) items += Concat(i == 0 ? "" : ",", "[", start, 399, "]");
+  EXPECT_THAT(Errors(Concat(R"({"items":{"enum":[)", values, "]}}"), Concat("[", items, "]")),
+              HasSubstr("too many steps"));
+  // What is merely large is validated.
+  EXPECT_EQ(Errors(R"({"pattern":"^[A-Za-z0-9+/]*={0,2}$","maxLength":10000000})",
+                   Concat("\"", Repeat("QUJD", 2'000'000), "\"")),
+            "[]");
+  EXPECT_EQ(Errors(R"({"items":{"type":"integer"}})", Concat("[", Repeat("1,", 1'000'000), "1]")),
+            "[]");
+}
+
+// Schemas that would take much memory.
+TEST(JsonSchemaTest, SchemasAreBounded) {
+  EXPECT_THAT(Errors(Concat(R"({"id":"http://a/)", Repeat("x", 3000), R"("})"), "1"),
+              HasSubstr("an identifier must not have more than 2048 bytes"));
+  std::string patterns;
+  for (int i = 0; i < 2000; ++i) {
+    patterns += Concat(i == 0 ? "" : ",", "{\"pattern\":\"a{", 500 + i % 500, "}b{", i, "}\"}");
+  }
+  EXPECT_THAT(Errors(Concat(R"({"anyOf":[)", patterns, "]}"), "1"),
+              AnyOf(HasSubstr("together are too large"), HasSubstr("the pattern is refused")));
+  // Long names above many schemas.
+  EXPECT_EQ(Errors(Concat(R"({"properties":{")", Repeat("n", 200'000), R"(":{"allOf":[{})",
+                          Repeat(",{}", 60'000), "]}}}"),
+                   "{}"),
+            "[]");
+}
+
+// Schemas of one API share what they have in common, and all their problems are told.
+TEST(JsonSchemaTest, CompilesSeveral) {
+  const JsonSchema::Loader loader = [](std::string_view uri) -> std::optional<std::string> {
+    if (uri == "m:Id") return R"({"type":"string","pattern":"^[a-z]+$"})";
+    if (uri == "m:Pet") return R"({"required":["id"],"properties":{"id":{"$ref":"m:Id"}}})";
+    if (uri == "m:Pets") return R"({"items":{"$ref":"m:Pet"}})";
+    if (uri == "m:Bad")
+      return R"({"properties":{"a/b":{"type":"x"},"c":{"items":[{},{"enum":[]}]}}})";
+    if (uri == "m:Lost")
+      return R"({"allOf":[{"$ref":"m:Nowhere"},{"$ref":"m:Bad#/properties/c"}]})";
+    return std::nullopt;
+  };
+  std::vector<SchemaProblem> problems;
+  const std::vector<JsonSchema> good =
+      JsonSchema::CompileAll({"m:Pets", "m:Id"}, loader, &problems);
+  EXPECT_THAT(problems, ::testing::IsEmpty());
+  ASSERT_EQ(good.size(), 2u);
+  dyn::Arena arena;
+  dyn::Value value;
+  ASSERT_TRUE(dyn::ParseJson(R"([{"id":"a"},{"id":"B"}])", arena, {}, &value));
+  EXPECT_FALSE(good[0].IsValid(value));
+  EXPECT_TRUE(good[0].IsValid(dyn::Value::Of(dyn::NewList(arena, true))));
+  EXPECT_TRUE(good[1].IsValid(dyn::Value::String("abc")));
+  EXPECT_FALSE(good[1].IsValid(dyn::Value::String("ABC")));
+
+  EXPECT_THAT(JsonSchema::CompileAll({"m:Pet", "m:Lost", "m:None"}, loader, &problems),
+              ::testing::IsEmpty());
+  std::vector<std::string> texts;
+  for (const SchemaProblem& problem : problems) {
+    texts.push_back(Concat(problem.uri, "#", problem.pointer, ": ", problem.what));
+  }
+  EXPECT_THAT(texts, ::testing::UnorderedElementsAre(
+                         "m:None#: there is no such schema",
+                         "m:Lost#/allOf/0/$ref: 'm:Nowhere' names no schema of this API; define it "
+                         "as a model",
+                         "m:Bad#/properties/c/items/1/enum: must be a list of at least one value"));
+  problems.clear();
+  JsonSchema::CompileAll({"m:Bad"}, loader, &problems);
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_EQ(problems[0].pointer, "/properties/a~1b/type");
+}
+
+// ECMA 262 writes these otherwise than RE2.
+TEST(JsonSchemaTest, PatternsOfEcma262) {
+  EXPECT_EQ(Errors(R"({"pattern":"^[\\u00e0-\\u00ff]+\\/$"})", R"("\u00e9/")"), "[]");
+  EXPECT_EQ(Errors(R"({"pattern":"^\\ud83d\\ude00$"})", R"("\ud83d\ude00")"), "[]");
+  EXPECT_EQ(Errors(R"({"pattern":"^(?<year>\\d{4})$"})", R"("2026")"), "[]");
+  EXPECT_THAT(Errors(R"({"pattern":"(?<=a)b"})", "1"), HasSubstr("the pattern is refused"));
+  EXPECT_THAT(Errors(R"({"pattern":"(a)\\1"})", "1"), HasSubstr("the pattern is refused"));
+}
+
 TEST(JsonSchemaTest, ErrorsAreLimited) {
   std::string json = "[0";
   for (int i = 0; i < 1000; ++i) json += ",0";
@@ -189,6 +297,8 @@ TEST(JsonSchemaTest, ErrorsAreLimited) {
   dyn::Value value;
   ASSERT_TRUE(dyn::ParseJson(json + "]", arena, {}, &value));
   EXPECT_EQ(compiled->Validate(value).size(), JsonSchema::kMaxErrors);
+  const std::vector<std::string> long_ones(JsonSchema::kMaxErrors, Repeat("e", 1500));
+  EXPECT_EQ(JsonSchema::ErrorString(long_ones).size(), 1 + 10 * 1502 - 2 + 1);
 }
 
 }  // namespace

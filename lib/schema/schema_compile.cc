@@ -1,12 +1,15 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <deque>
 #include <map>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "lib/schema/json_schema.h"
 #include "lib/schema/schema_program.h"
 #include "lib/text/concat.h"
+#include "lib/text/json_pointer.h"
 #include "lib/text/percent.h"
 
 namespace postern {
@@ -65,325 +68,431 @@ std::optional<uint8_t> TypeNamed(std::string_view name) {
   return std::nullopt;
 }
 
+// What RE2 writes otherwise than ECMA 262: \uXXXX, and named groups.
+std::string ToRe2(std::string_view pattern) {
+  const auto hex = [&pattern](size_t at) -> std::optional<uint32_t> {
+    uint32_t unit = 0;
+    if (at + 4 > pattern.size()) return std::nullopt;
+    const auto [end, error] =
+        std::from_chars(pattern.data() + at, pattern.data() + at + 4, unit, 16);
+    if (error != std::errc() || end != pattern.data() + at + 4) return std::nullopt;
+    return unit;
+  };
+  std::string out;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const std::string_view rest = pattern.substr(i);
+    if (rest.substr(0, 3) == "(?<" && rest.size() > 3 && rest[3] != '=' && rest[3] != '!') {
+      out += "(?P<";
+      i += 2;
+    } else if (rest[0] != '\\' || rest.size() < 2) {
+      out += rest[0];
+    } else if (std::optional<uint32_t> point = rest[1] == 'u' ? hex(i + 2) : std::nullopt) {
+      i += 5;
+      if (*point >= 0xD800 && *point < 0xDC00 && pattern.substr(i + 1, 2) == "\\u") {
+        const std::optional<uint32_t> low = hex(i + 3);
+        if (low.has_value() && *low >= 0xDC00 && *low < 0xE000) {
+          point = 0x10000 + ((*point - 0xD800) << 10) + (*low - 0xDC00);
+          i += 6;
+        }
+      }
+      char digits[8];
+      const auto end = std::to_chars(digits, digits + sizeof(digits), *point, 16).ptr;
+      out += Concat("\\x{", std::string_view(digits, static_cast<size_t>(end - digits)), "}");
+    } else {
+      out += rest.substr(0, 2);
+      ++i;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 class SchemaCompiler {
  public:
-  SchemaCompiler(JsonSchema::Program* program, const JsonSchema::Loader& loader)
-      : program_(*program), loader_(loader) {}
+  SchemaCompiler(JsonSchema::Program* program, const JsonSchema::Loader& loader,
+                 std::vector<SchemaProblem>* problems)
+      : program_(*program), loader_(loader), problems_(*problems) {}
 
-  static absl::StatusOr<JsonSchema> Compile(std::string_view json, std::string_view uri,
-                                            const JsonSchema::Loader& loader) {
+  static std::vector<JsonSchema> Compile(const std::vector<std::string>& uris,
+                                         const JsonSchema::Loader& loader,
+                                         std::vector<SchemaProblem>* problems) {
     auto program = std::make_shared<JsonSchema::Program>();
-    SchemaCompiler compiler(program.get(), loader);
-    absl::Status status = compiler.CompileAll(json, uri);
-    if (!status.ok()) return status;
-    return JsonSchema(std::move(program));
+    std::vector<SchemaProblem> found;
+    SchemaCompiler compiler(program.get(), loader, &found);
+    const std::vector<uint32_t> roots = compiler.CompileAll(uris);
+    std::vector<JsonSchema> schemas;
+    if (found.empty()) {
+      for (const uint32_t root : roots) schemas.push_back(JsonSchema(program, root));
+    }
+    problems->insert(problems->end(), found.begin(), found.end());
+    return schemas;
   }
 
  private:
+  using Uri = std::shared_ptr<const std::string>;
+
+  // Where a schema stands, for messages: a step from the place around it. Texts are not joined
+  // before they are needed, since names may be long and there may be many.
+  static constexpr uint32_t kIsRoot = UINT32_MAX;
+  struct Step {
+    uint32_t parent;
+    std::string_view token;  // of a root: its URI
+    size_t index = 0;        // instead of a token without data
+  };
+
   struct Pending {
     uint32_t number;
     Value schema;
-    std::string base;
-    std::string place;  // for messages
+    Uri base;
+    uint32_t place;
   };
 
-  absl::Status Error(std::string_view place, std::string_view what) const {
-    return absl::InvalidArgumentError(Concat("schema ", place, ": ", what));
+  struct Identified {
+    Value schema;
+    Uri base;
+  };
+
+  uint32_t Root(std::string uri) {
+    steps_.push_back({kIsRoot, roots_.emplace_back(std::move(uri))});
+    return static_cast<uint32_t>(steps_.size() - 1);
   }
 
-  absl::Status CompileAll(std::string_view json, std::string_view uri) {
-    Value root;
-    absl::Status status = AddDocument(json, uri, "#", &root);
-    if (!status.ok()) return status;
-    if (!root.is_map()) return Error("#", "a schema must be an object");
-    status = Schedule(root, std::string(uri), "#", nullptr);
-    while (status.ok() && !pending_.empty()) {
-      Pending next = std::move(pending_.front());
+  uint32_t Below(uint32_t place, std::string_view token) {
+    steps_.push_back({place, token});
+    return static_cast<uint32_t>(steps_.size() - 1);
+  }
+
+  uint32_t Below(uint32_t place, size_t index) {
+    steps_.push_back({place, {}, index});
+    return static_cast<uint32_t>(steps_.size() - 1);
+  }
+
+  // Notes a problem. Always false.
+  bool Fail(uint32_t place, std::string_view what) {
+    if (problems_.size() >= JsonSchema::kMaxProblems) return false;
+    SchemaProblem problem;
+    problem.what = std::string(what);
+    std::vector<const Step*> steps;
+    for (; steps_[place].parent != kIsRoot; place = steps_[place].parent) {
+      steps.push_back(&steps_[place]);
+    }
+    const std::string_view root = steps_[place].token;
+    problem.uri = std::string(WithoutFragment(root));
+    if (problem.uri.size() < root.size()) problem.pointer = root.substr(problem.uri.size() + 1);
+    if (!problem.pointer.starts_with('/')) problem.pointer.clear();
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+      problem.pointer += (*step)->token.data() != nullptr
+                             ? Concat("/", EscapePointerToken((*step)->token))
+                             : Concat("/", (*step)->index);
+    }
+    problems_.push_back(std::move(problem));
+    return false;
+  }
+
+  std::vector<uint32_t> CompileAll(const std::vector<std::string>& uris) {
+    std::vector<uint32_t> roots;
+    for (const std::string& uri : uris) {
+      const uint32_t place = Root(uri);
+      const Value* document = FindDocument(uri, place, "there is no such schema");
+      if (document == nullptr) continue;
+      uint32_t number = kNone;
+      if (Schedule(*document, std::make_shared<const std::string>(uri), place, &number)) {
+        roots.push_back(number);
+      }
+    }
+    while (!pending_.empty() && problems_.size() < JsonSchema::kMaxProblems) {
+      const Pending next = std::move(pending_.front());
       pending_.pop_front();
-      status = CompileOne(next);
+      CompileOne(next);
     }
-    if (!status.ok()) return status;
-    return CheckReferences();
+    if (problems_.empty() && !uris.empty()) CheckReferences(uris.front());
+    return roots;
   }
 
-  absl::Status AddDocument(std::string_view json, std::string_view uri, std::string_view place,
-                           Value* root) {
-    bytes_ += json.size();
+  // The document `uri`, loaded if it was not yet; null, and a problem at `place` about its absence
+  // or in the document itself.
+  const Value* FindDocument(const std::string& uri, uint32_t place, std::string_view absent) {
+    const std::string_view document_uri = WithoutFragment(uri);
+    const auto known = documents_.find(document_uri);
+    if (known != documents_.end()) return &known->second;
+    const std::optional<std::string> text =
+        loader_ != nullptr ? loader_(document_uri) : std::nullopt;
+    if (!text.has_value()) {
+      Fail(place, absent);
+      return nullptr;
+    }
+    const uint32_t own = Root(std::string(document_uri));
+    bytes_ += text->size();
     if (bytes_ > JsonSchema::kMaxBytes) {
-      return Error(place, Concat("all models together must not be larger than ",
-                                 JsonSchema::kMaxBytes, " bytes"));
+      Fail(own,
+           Concat("all models together must not be larger than ", JsonSchema::kMaxBytes, " bytes"));
+      return nullptr;
     }
-    program_.texts.push_back(std::make_unique<std::string>(json));
+    program_.texts.push_back(std::make_unique<std::string>(*text));
     size_t offset = 0;
+    Value root;
     if (!dyn::ParseJson(*program_.texts.back(), program_.arena,
-                        {.max_depth = JsonSchema::kMaxSchemaDepth}, root, &offset)) {
-      return Error(place, Concat("not JSON, or nested too deeply, at byte ", offset));
+                        {.max_depth = JsonSchema::kMaxSchemaDepth}, &root, &offset)) {
+      Fail(own, Concat("not JSON, or nested too deeply, at byte ", offset));
+      return nullptr;
     }
-    documents_.emplace(std::string(WithoutFragment(uri)), *root);
-    Register(*root, std::string(WithoutFragment(uri)));
-    return absl::OkStatus();
+    const auto added = documents_.emplace(std::string(document_uri), root).first;
+    Register(root, std::make_shared<const std::string>(document_uri), own);
+    return &added->second;
+  }
+
+  // What an `id` or a reference means; nullopt, and a problem, if that is too long.
+  std::optional<std::string> ResolveUri(const std::string& base, std::string_view reference,
+                                        uint32_t place) {
+    if (base.size() + reference.size() <= JsonSchema::kMaxUri) return Resolve(base, reference);
+    Fail(place, Concat("an identifier must not have more than ", JsonSchema::kMaxUri, " bytes"));
+    return std::nullopt;
   }
 
   // Notes the identifiers of a schema and of those inside.
-  void Register(const Value& schema, std::string base) {
+  void Register(const Value& schema, Uri base, uint32_t place) {
     if (!schema.is_map() || Member(schema, "$ref") != nullptr) return;
     const Value* id = Member(schema, "id");
     if (id != nullptr && id->is_string()) {
-      const std::string uri = Resolve(base, id->text());
-      if (uri.find('#') != std::string::npos && uri.back() != '#') {
-        anchors_.emplace(uri, std::make_pair(schema, base));
+      const std::optional<std::string> uri = ResolveUri(*base, id->text(), place);
+      if (!uri.has_value()) return;
+      if (uri->find('#') != std::string::npos && uri->back() != '#') {
+        anchors_.emplace(*uri, Identified{schema, base});
       }
-      if (id->text().front() != '#') {
-        base = std::string(WithoutFragment(uri));
-        documents_.emplace(base, schema);
+      if (!id->text().starts_with('#')) {
+        base = std::make_shared<const std::string>(WithoutFragment(*uri));
+        documents_.emplace(*base, schema);
       }
     }
-    for (const char* name : {"items", "additionalItems", "additionalProperties", "not"}) {
-      if (const Value* inner = Member(schema, name)) RegisterOneOrMany(*inner, base);
-    }
-    for (const char* name : {"allOf", "anyOf", "oneOf"}) {
-      if (const Value* inner = Member(schema, name)) RegisterOneOrMany(*inner, base);
+    for (const char* name :
+         {"items", "additionalItems", "additionalProperties", "not", "allOf", "anyOf", "oneOf"}) {
+      const Value* inner = Member(schema, name);
+      if (inner == nullptr) continue;
+      if (inner->is_map()) Register(*inner, base, place);
+      if (!inner->is_list()) continue;
+      for (const Value& item : inner->list()) Register(item, base, place);
     }
     for (const char* name : {"properties", "patternProperties", "definitions", "dependencies"}) {
       const Value* inner = Member(schema, name);
       if (inner == nullptr || !inner->is_map()) continue;
-      for (const dyn::Entry& entry : inner->map()) Register(entry.value, base);
+      for (const dyn::Entry& entry : inner->map()) Register(entry.value, base, place);
     }
-  }
-
-  void RegisterOneOrMany(const Value& value, const std::string& base) {
-    if (value.is_map()) Register(value, base);
-    if (!value.is_list()) return;
-    for (const Value& item : value.list()) Register(item, base);
   }
 
   // The number of a schema, which is compiled later.
-  absl::Status Schedule(const Value& schema, const std::string& base, std::string place,
-                        uint32_t* number) {
-    if (!schema.is_map()) return Error(place, "a schema must be an object");
+  bool Schedule(const Value& schema, const Uri& base, uint32_t place, uint32_t* number) {
+    if (!schema.is_map()) return Fail(place, "a schema must be an object");
     const auto [known, added] = numbers_.emplace(&schema.map(), numbers_.size());
     if (number != nullptr) *number = known->second;
-    if (!added) return absl::OkStatus();
+    if (!added) return true;
     program_.schemas.emplace_back();
-    pending_.push_back({known->second, schema, base, std::move(place)});
-    return absl::OkStatus();
+    pending_.push_back({known->second, schema, base, place});
+    return true;
   }
 
-  absl::Status CompileReference(const Pending& at, std::string_view reference, uint32_t* number) {
-    const std::string uri = Resolve(at.base, reference);
-    const std::string document_uri(WithoutFragment(uri));
-    const auto anchor = anchors_.find(uri);
+  bool CompileReference(const Pending& at, const Uri& base, std::string_view reference,
+                        uint32_t* number) {
+    const uint32_t place = Below(at.place, "$ref");
+    const std::optional<std::string> uri = ResolveUri(*base, reference, place);
+    if (!uri.has_value()) return false;
+    if (FindDocument(*uri, place,
+                     Concat("'", reference,
+                            "' names no schema of this API; define "
+                            "it as a model")) == nullptr) {
+      return false;
+    }
+    const auto anchor = anchors_.find(*uri);
     if (anchor != anchors_.end()) {
-      return Schedule(anchor->second.first, anchor->second.second, uri, number);
+      return Schedule(anchor->second.schema, anchor->second.base, Root(*uri), number);
     }
-    auto document = documents_.find(document_uri);
-    if (document == documents_.end()) {
-      const std::optional<std::string> text =
-          loader_ != nullptr ? loader_(document_uri) : std::nullopt;
-      if (!text.has_value()) {
-        return Error(at.place, Concat("$ref '", reference,
-                                      "' names no schema of this API; define it as a model"));
-      }
-      Value root;
-      absl::Status status = AddDocument(*text, document_uri, document_uri, &root);
-      if (!status.ok()) return status;
-      document = documents_.find(document_uri);
-      const auto found = anchors_.find(uri);
-      if (found != anchors_.end()) {
-        return Schedule(found->second.first, found->second.second, uri, number);
-      }
-    }
+    const std::string document_uri(WithoutFragment(*uri));
+    const Value& document = documents_.find(document_uri)->second;
     // A JSON pointer (RFC 6901 §6) from there; identifiers on the way change the base.
-    Value value = document->second;
-    std::string base = document_uri;
-    const size_t hash = uri.find('#');
-    std::string_view pointer =
-        hash == std::string::npos ? std::string_view() : std::string_view(uri).substr(hash + 1);
-    const std::optional<std::string> decoded = PercentDecode(pointer);
-    if (!decoded.has_value()) return Error(at.place, "$ref has a malformed escape");
-    pointer = *decoded;
-    while (!pointer.empty()) {
-      if (pointer.front() != '/') {
-        return Error(at.place, Concat("$ref '", reference, "' does not lead to a schema"));
-      }
-      pointer.remove_prefix(1);
-      const size_t end = std::min(pointer.find('/'), pointer.size());
-      std::string token;
-      for (size_t i = 0; i < end; ++i) {
-        if (pointer[i] == '~' && i + 1 < end)
-          token += pointer[++i] == '1' ? '/' : '~';
-        else
-          token += pointer[i];
-      }
-      pointer.remove_prefix(end);
+    Value value = document;
+    std::string target_base = document_uri;
+    const std::string nowhere = Concat("'", reference, "' does not lead to a schema");
+    const std::optional<std::string> pointer =
+        uri->size() > document_uri.size() ? PercentDecode(uri->substr(document_uri.size() + 1))
+                                          : std::string();
+    if (!pointer.has_value()) return Fail(place, "has a malformed escape");
+    std::string_view rest = *pointer;
+    while (!rest.empty()) {
+      if (rest.front() != '/') return Fail(place, nowhere);
+      rest.remove_prefix(1);
+      const std::optional<std::string> token = UnescapePointerToken(rest.substr(0, rest.find('/')));
+      if (!token.has_value()) return Fail(place, nowhere);
+      rest.remove_prefix(std::min(rest.find('/'), rest.size()));
       const Value* id = Member(value, "id");
-      if (id != nullptr && id->is_string() && &value.map() != &document->second.map()) {
-        base = std::string(WithoutFragment(Resolve(base, id->text())));
+      if (id != nullptr && id->is_string() && &value.map() != &document.map()) {
+        std::optional<std::string> inner = ResolveUri(target_base, id->text(), place);
+        if (!inner.has_value()) return false;
+        target_base = std::string(WithoutFragment(*inner));
       }
-      const Value* next = Member(value, token);
-      if (value.is_list() && !token.empty() && token.size() < 9 &&
-          std::all_of(token.begin(), token.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        const auto index = static_cast<size_t>(std::stoul(token));
-        if (index < value.list().size()) next = &value.list()[index];
+      const Value* next = Member(value, *token);
+      const std::optional<size_t> index = ReadPointerIndex(*token);
+      if (value.is_list() && index.has_value() && *index < value.list().size()) {
+        next = &value.list()[*index];
       }
-      if (next == nullptr) {
-        return Error(at.place, Concat("$ref '", reference, "' does not lead to a schema"));
-      }
+      if (next == nullptr) return Fail(place, nowhere);
       value = Value(*next);
     }
-    return Schedule(value, base, uri, number);
+    return Schedule(value, std::make_shared<const std::string>(std::move(target_base)),
+                    Root(Concat(document_uri, pointer->empty() ? "" : "#", *pointer)), number);
   }
 
-  absl::Status CompileOne(const Pending& at) {
+  void CompileOne(const Pending& at) {
     Schema out;
     const Value& schema = at.schema;
     const Value* reference = Member(schema, "$ref");
     if (reference != nullptr && reference->is_string()) {
-      absl::Status status = CompileReference(at, reference->text(), &out.ref);
-      if (!status.ok()) return status;
-      program_.schemas[at.number] = std::move(out);
-      return absl::OkStatus();
-    }
-    Pending inside = at;
-    const Value* id = Member(schema, "id");
-    if (id != nullptr && id->is_string()) {
-      inside.base = std::string(WithoutFragment(Resolve(at.base, id->text())));
-    }
-    for (const dyn::Entry& entry : schema.map()) {
-      absl::Status status = CompileKeyword(inside, entry.key.text(), entry.value, &out);
-      if (!status.ok()) return status;
+      CompileReference(at, at.base, reference->text(), &out.ref);
+    } else {
+      Pending inside = at;
+      const Value* id = Member(schema, "id");
+      if (id != nullptr && id->is_string()) {
+        const std::optional<std::string> uri = ResolveUri(*at.base, id->text(), at.place);
+        if (!uri.has_value()) return;
+        inside.base = std::make_shared<const std::string>(WithoutFragment(*uri));
+      }
+      for (const dyn::Entry& entry : schema.map()) {
+        CompileKeyword(inside, entry.key.text(), entry.value, &out);
+      }
     }
     program_.schemas[at.number] = std::move(out);
-    return absl::OkStatus();
   }
 
-  static std::string Below(const Pending& at, std::string_view name) {
-    return Concat(at.place, "/", name);
-  }
-
-  absl::Status TakeCount(const Pending& at, std::string_view name, const Value& value,
-                         uint64_t* count) {
+  bool TakeCount(uint32_t place, const Value& value, uint64_t* count) {
     constexpr double kLargest = 1e15;  // above that nothing is counted
     const double number = std::min(value.AsDouble(), kLargest);
     if (!value.is_number() || !(number >= 0) || number != std::floor(number)) {
-      return Error(Below(at, name), "must be an integer that is not negative");
+      return Fail(place, "must be an integer that is not negative");
     }
     *count = static_cast<uint64_t>(number);
-    return absl::OkStatus();
+    return true;
   }
 
-  absl::Status TakePattern(const std::string& place, std::string_view text,
-                           std::unique_ptr<RE2>* pattern) {
-    RE2::Options options(RE2::Quiet);
-    options.set_max_mem(1 << 20);
-    *pattern = std::make_unique<RE2>(re2::StringPiece(text.data(), text.size()), options);
-    if (!(*pattern)->ok()) {
-      return Error(place, Concat("the pattern is refused: ", (*pattern)->error(),
-                                 "; look-around and back references are not available"));
+  bool TakePattern(uint32_t place, std::string_view text, const RE2** pattern) {
+    const auto [known, added] = patterns_.emplace(text, nullptr);
+    if (!added) {
+      *pattern = known->second;
+      return known->second != nullptr;
     }
-    return absl::OkStatus();
+    const std::string ours = ToRe2(text);
+    // Most need little; what is set is also what an expression may take while it matches.
+    for (const int64_t memory : {int64_t{128} << 10, int64_t{1} << 20, int64_t{8} << 20}) {
+      pattern_memory_ += static_cast<size_t>(memory);
+      if (pattern_memory_ > JsonSchema::kMaxPatternMemory) {
+        return Fail(place, "the patterns of all models together are too large");
+      }
+      RE2::Options options(RE2::Quiet);
+      options.set_max_mem(memory);
+      auto compiled = std::make_unique<RE2>(ours, options);
+      if (compiled->ok()) {
+        *pattern = known->second = compiled.get();
+        program_.patterns.push_back(std::move(compiled));
+        return true;
+      }
+      if (compiled->error_code() == RE2::ErrorPatternTooLarge && memory < (8 << 20)) continue;
+      return Fail(place, Concat("the pattern is refused: ", compiled->error(),
+                                "; look-around and back references are not available"));
+    }
+    return false;
   }
 
-  absl::Status TakeNames(const Pending& at, std::string_view name, const Value& value,
-                         std::vector<std::string>* names) {
-    if (!value.is_list()) return Error(Below(at, name), "must be a list of names");
+  bool TakeNames(uint32_t place, const Value& value, std::vector<std::string>* names) {
+    constexpr std::string_view kWhat = "must be a list of names";
+    if (!value.is_list()) return Fail(place, kWhat);
     for (const Value& item : value.list()) {
-      if (!item.is_string()) return Error(Below(at, name), "must be a list of names");
+      if (!item.is_string()) return Fail(place, kWhat);
       names->emplace_back(item.text());
     }
     std::sort(names->begin(), names->end());
     names->erase(std::unique(names->begin(), names->end()), names->end());
-    return absl::OkStatus();
+    return true;
   }
 
-  absl::Status TakeSchemas(const Pending& at, std::string_view name, const Value& value,
-                           std::vector<uint32_t>* numbers) {
-    if (!value.is_list()) return Error(Below(at, name), "must be a list of schemas");
+  bool TakeSchemas(const Pending& at, uint32_t place, const Value& value,
+                   std::vector<uint32_t>* numbers) {
+    if (!value.is_list()) return Fail(place, "must be a list of schemas");
     for (size_t i = 0; i < value.list().size(); ++i) {
       uint32_t number = kNone;
-      absl::Status status =
-          Schedule(value.list()[i], at.base, Concat(at.place, "/", name, "/", i), &number);
-      if (!status.ok()) return status;
+      if (!Schedule(value.list()[i], at.base, Below(place, i), &number)) return false;
       numbers->push_back(number);
     }
-    return absl::OkStatus();
+    return true;
   }
 
-  absl::Status TakeAdditional(const Pending& at, std::string_view name, const Value& value,
-                              uint32_t* number) {
-    if (value.kind() == Kind::kBool) {
-      *number = value.boolean() ? kNone : kForbidden;
-      return absl::OkStatus();
-    }
-    return Schedule(value, at.base, Below(at, name), number);
+  bool TakeAdditional(const Pending& at, uint32_t place, const Value& value, uint32_t* number) {
+    if (value.kind() != Kind::kBool) return Schedule(value, at.base, place, number);
+    *number = value.boolean() ? kNone : kForbidden;
+    return true;
   }
 
-  absl::Status CompileKeyword(const Pending& at, std::string_view name, const Value& value,
-                              Schema* out) {
+  bool CompileKeyword(const Pending& at, std::string_view name, const Value& value, Schema* out) {
+    const uint32_t place = Below(at.place, name);
     const auto boolean = [&](bool* flag) {
-      if (value.kind() != Kind::kBool) return Error(Below(at, name), "must be true or false");
+      if (value.kind() != Kind::kBool) return Fail(place, "must be true or false");
       *flag = value.boolean();
-      return absl::OkStatus();
+      return true;
     };
     const auto number = [&](Value* field) {
-      if (!value.is_number()) return Error(Below(at, name), "must be a number");
+      if (!value.is_number()) return Fail(place, "must be a number");
       *field = value;
-      return absl::OkStatus();
+      return true;
     };
-    if (name == "type") return TakeType(at, value, out);
+    if (name == "type") return TakeType(place, value, out);
     if (name == "enum") {
       if (!value.is_list() || value.list().empty()) {
-        return Error(Below(at, name), "must be a list of at least one value");
+        return Fail(place, "must be a list of at least one value");
       }
       out->values = &value.list();
-      return absl::OkStatus();
+      return true;
     }
     if (name == "multipleOf") {
       if (!value.is_number() || value.AsDouble() <= 0) {
-        return Error(Below(at, name), "must be a number above 0");
+        return Fail(place, "must be a number above 0");
       }
       out->multiple_of = value;
-      return absl::OkStatus();
+      return true;
     }
     if (name == "minimum") return number(&out->minimum);
     if (name == "maximum") return number(&out->maximum);
     if (name == "exclusiveMinimum") return boolean(&out->exclusive_minimum);
     if (name == "exclusiveMaximum") return boolean(&out->exclusive_maximum);
-    if (name == "minLength") return TakeCount(at, name, value, &out->min_length);
-    if (name == "maxLength") return TakeCount(at, name, value, &out->max_length);
-    if (name == "minItems") return TakeCount(at, name, value, &out->min_items);
-    if (name == "maxItems") return TakeCount(at, name, value, &out->max_items);
-    if (name == "minProperties") return TakeCount(at, name, value, &out->min_properties);
-    if (name == "maxProperties") return TakeCount(at, name, value, &out->max_properties);
+    if (name == "minLength") return TakeCount(place, value, &out->min_length);
+    if (name == "maxLength") return TakeCount(place, value, &out->max_length);
+    if (name == "minItems") return TakeCount(place, value, &out->min_items);
+    if (name == "maxItems") return TakeCount(place, value, &out->max_items);
+    if (name == "minProperties") return TakeCount(place, value, &out->min_properties);
+    if (name == "maxProperties") return TakeCount(place, value, &out->max_properties);
     if (name == "uniqueItems") return boolean(&out->unique_items);
     if (name == "pattern") {
-      if (!value.is_string()) return Error(Below(at, name), "must be a text");
+      if (!value.is_string()) return Fail(place, "must be a text");
       out->pattern_text = std::string(value.text());
-      return TakePattern(Below(at, name), value.text(), &out->pattern);
+      return TakePattern(place, value.text(), &out->pattern);
     }
-    if (name == "required") return TakeNames(at, name, value, &out->required);
+    if (name == "required") return TakeNames(place, value, &out->required);
     if (name == "items") {
-      if (!value.is_list()) return Schedule(value, at.base, Below(at, name), &out->items);
+      if (!value.is_list()) return Schedule(value, at.base, place, &out->items);
       out->has_tuple = true;
-      return TakeSchemas(at, name, value, &out->tuple);
+      return TakeSchemas(at, place, value, &out->tuple);
     }
-    if (name == "additionalItems") return TakeAdditional(at, name, value, &out->additional_items);
+    if (name == "additionalItems") return TakeAdditional(at, place, value, &out->additional_items);
     if (name == "additionalProperties") {
-      return TakeAdditional(at, name, value, &out->additional_properties);
+      return TakeAdditional(at, place, value, &out->additional_properties);
     }
-    if (name == "allOf") return TakeSchemas(at, name, value, &out->all_of);
-    if (name == "anyOf") return TakeSchemas(at, name, value, &out->any_of);
-    if (name == "oneOf") return TakeSchemas(at, name, value, &out->one_of);
-    if (name == "not") return Schedule(value, at.base, Below(at, name), &out->not_schema);
+    if (name == "allOf") return TakeSchemas(at, place, value, &out->all_of);
+    if (name == "anyOf") return TakeSchemas(at, place, value, &out->any_of);
+    if (name == "oneOf") return TakeSchemas(at, place, value, &out->one_of);
+    if (name == "not") return Schedule(value, at.base, place, &out->not_schema);
     if (name == "properties" || name == "patternProperties" || name == "dependencies") {
-      return TakeMembers(at, name, value, out);
+      return TakeMembers(at, place, name, value, out);
     }
-    return absl::OkStatus();  // definitions, title, format and whatever else
+    return true;  // definitions, title, format and whatever else
   }
 
-  absl::Status TakeType(const Pending& at, const Value& value, Schema* out) {
+  bool TakeType(uint32_t place, const Value& value, Schema* out) {
     out->types = 0;
     const auto take = [&](const Value& name) {
       const std::optional<uint8_t> type = name.is_string() ? TypeNamed(name.text()) : std::nullopt;
@@ -397,74 +506,95 @@ class SchemaCompiler {
     } else {
       good = take(value);
     }
-    if (good) return absl::OkStatus();
-    return Error(Below(at, "type"),
-                 "must be array, boolean, integer, null, number, object or string, or a list of "
-                 "these");
+    if (good) return true;
+    return Fail(place,
+                "must be array, boolean, integer, null, number, object or string, or a list of "
+                "these");
   }
 
-  absl::Status TakeMembers(const Pending& at, std::string_view name, const Value& value,
-                           Schema* out) {
-    if (!value.is_map()) return Error(Below(at, name), "must be an object");
+  bool TakeMembers(const Pending& at, uint32_t place, std::string_view name, const Value& value,
+                   Schema* out) {
+    if (!value.is_map()) return Fail(place, "must be an object");
     for (const dyn::Entry& entry : value.map()) {
       const std::string_view key = entry.key.text();
-      const std::string place = Concat(at.place, "/", name, "/", key);
-      uint32_t number = kNone;
-      absl::Status status;
+      const uint32_t inner = Below(place, key);
       if (name == "dependencies" && entry.value.is_list()) {
         Dependency dependency{std::string(key), {}, kNone};
-        status = TakeNames(at, name, entry.value, &dependency.names);
+        if (!TakeNames(inner, entry.value, &dependency.names)) return false;
         out->dependencies.push_back(std::move(dependency));
-        if (!status.ok()) return status;
         continue;
       }
-      status = Schedule(entry.value, at.base, place, &number);
-      if (!status.ok()) return status;
+      uint32_t number = kNone;
+      if (!Schedule(entry.value, at.base, inner, &number)) return false;
       if (name == "properties") {
         out->properties.push_back({std::string(key), number});
       } else if (name == "dependencies") {
         out->dependencies.push_back({std::string(key), {}, number});
       } else {
         PatternProperty property{nullptr, number};
-        status = TakePattern(place, key, &property.pattern);
-        if (!status.ok()) return status;
-        out->pattern_properties.push_back(std::move(property));
+        if (!TakePattern(inner, key, &property.pattern)) return false;
+        out->pattern_properties.push_back(property);
       }
     }
     std::sort(out->properties.begin(), out->properties.end(),
               [](const Property& a, const Property& b) { return a.name < b.name; });
-    return absl::OkStatus();
+    return true;
   }
 
   // A $ref leads to a schema in the end, and the validator need not follow a chain.
-  absl::Status CheckReferences() {
+  void CheckReferences(const std::string& uri) {
+    constexpr std::string_view kCircle = "a $ref leads back to itself; remove the circle";
     for (Schema& schema : program_.schemas) {
       size_t hops = 0;
       while (schema.ref != kNone && program_.schemas[schema.ref].ref != kNone) {
         if (++hops > program_.schemas.size()) {
-          return Error("#", "a $ref leads back to itself; remove the circle");
+          Fail(Root(uri), kCircle);
+          return;
         }
         schema.ref = program_.schemas[schema.ref].ref;
       }
       if (schema.ref != kNone && &program_.schemas[schema.ref] == &schema) {
-        return Error("#", "a $ref leads back to itself; remove the circle");
+        Fail(Root(uri), kCircle);
+        return;
       }
     }
-    return absl::OkStatus();
   }
 
   JsonSchema::Program& program_;
   const JsonSchema::Loader& loader_;
+  std::vector<SchemaProblem>& problems_;
+  std::deque<std::string> roots_;                        // what steps_ point at
+  std::vector<Step> steps_;                              // places
   std::map<std::string, Value, std::less<>> documents_;  // by URI without fragment
-  std::map<std::string, std::pair<Value, std::string>, std::less<>> anchors_;  // schema and base
+  std::map<std::string, Identified, std::less<>> anchors_;
   std::map<const dyn::Map*, uint32_t> numbers_;
+  std::map<std::string, const RE2*, std::less<>> patterns_;
   std::deque<Pending> pending_;
   size_t bytes_ = 0;
+  size_t pattern_memory_ = 0;
 };
 
 absl::StatusOr<JsonSchema> JsonSchema::Compile(std::string_view json, std::string_view uri,
                                                const Loader& loader) {
-  return SchemaCompiler::Compile(json, uri, loader);
+  std::vector<SchemaProblem> problems;
+  const std::string_view own = WithoutFragment(uri);
+  std::vector<JsonSchema> schemas = SchemaCompiler::Compile(
+      {std::string(own)},
+      [&](std::string_view wanted) -> std::optional<std::string> {
+        if (wanted == own) return std::string(json);
+        return loader != nullptr ? loader(wanted) : std::nullopt;
+      },
+      &problems);
+  if (!schemas.empty()) return std::move(schemas.front());
+  const SchemaProblem& first = problems.front();
+  return absl::InvalidArgumentError(
+      Concat("schema ", first.uri == own ? "" : first.uri, "#", first.pointer, ": ", first.what));
+}
+
+std::vector<JsonSchema> JsonSchema::CompileAll(const std::vector<std::string>& uris,
+                                               const Loader& loader,
+                                               std::vector<SchemaProblem>* problems) {
+  return SchemaCompiler::Compile(uris, loader, problems);
 }
 
 }  // namespace postern

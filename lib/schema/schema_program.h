@@ -39,7 +39,7 @@ struct Property {
 };
 
 struct PatternProperty {
-  std::unique_ptr<RE2> pattern;
+  const RE2* pattern;
   uint32_t schema;
 };
 
@@ -63,7 +63,7 @@ struct Schema {
 
   uint64_t min_length = 0;
   uint64_t max_length = UINT64_MAX;
-  std::unique_ptr<RE2> pattern;
+  const RE2* pattern = nullptr;
   std::string pattern_text;
 
   uint64_t min_items = 0;
@@ -95,7 +95,8 @@ struct Schema {
 }  // namespace schema_internal
 
 struct JsonSchema::Program {
-  std::vector<schema_internal::Schema> schemas;     // the first is the whole
+  std::vector<schema_internal::Schema> schemas;
+  std::vector<std::unique_ptr<RE2>> patterns;       // one of each text
   std::vector<std::unique_ptr<std::string>> texts;  // of the documents; strings point into them
   dyn::Arena arena{32 << 20};
 };

@@ -127,8 +127,24 @@ bool IsMultiple(const Value& value, const Value& of) {
   return std::isfinite(quotient) && quotient == std::nearbyint(quotient);
 }
 
+// What a validation may still do. Everything that input can make long takes from it.
+class Budget {
+ public:
+  // False once it is used up.
+  bool Take(uint64_t steps) {
+    if (left_ <= steps) left_ = 0;
+    left_ -= std::min(left_, steps);
+    return left_ != 0;
+  }
+  bool used_up() const { return left_ == 0; }
+
+ private:
+  uint64_t left_ = JsonSchema::kMaxSteps;
+};
+
 // As JSON Schema compares: 1 and 1.0 are the same.
-bool Same(const Value& a, const Value& b, int depth) {
+bool Same(const Value& a, const Value& b, int depth, Budget& budget) {
+  if (!budget.Take(1)) return false;
   if (a.is_number() && b.is_number()) {
     if (a.kind() == Kind::kBig && b.kind() == Kind::kBig) return a.text() == b.text();
     return CompareNumbers(a, b) == 0;
@@ -137,7 +153,7 @@ bool Same(const Value& a, const Value& b, int depth) {
   if (a.is_list()) {
     if (a.list().size() != b.list().size()) return false;
     for (size_t i = 0; i < a.list().size(); ++i) {
-      if (!Same(a.list()[i], b.list()[i], depth - 1)) return false;
+      if (!Same(a.list()[i], b.list()[i], depth - 1, budget)) return false;
     }
     return true;
   }
@@ -145,7 +161,7 @@ bool Same(const Value& a, const Value& b, int depth) {
     if (a.map().size() != b.map().size()) return false;
     for (const dyn::Entry& entry : a.map()) {
       const dyn::Entry* other = b.map().Find(entry.key);
-      if (other == nullptr || !Same(entry.value, other->value, depth - 1)) return false;
+      if (other == nullptr || !Same(entry.value, other->value, depth - 1, budget)) return false;
     }
     return true;
   }
@@ -153,12 +169,12 @@ bool Same(const Value& a, const Value& b, int depth) {
 }
 
 // Equal values have equal hashes.
-uint64_t Hash(const Value& value, int depth) {
+uint64_t Hash(const Value& value, int depth, Budget& budget) {
   constexpr uint64_t kPrime = 0x9E3779B97F4A7C15;
   const auto of_text = [](std::string_view text) {
     return static_cast<uint64_t>(std::hash<std::string_view>()(text));
   };
-  if (depth == 0) return 1;
+  if (depth == 0 || !budget.Take(1)) return 1;
   if (value.is_number()) {
     const double number = value.AsDouble() + 0.0;  // -0.0 becomes 0.0
     uint64_t bits = 0;
@@ -169,11 +185,12 @@ uint64_t Hash(const Value& value, int depth) {
   if (value.is_string()) return hash ^ of_text(value.text());
   if (value.kind() == Kind::kBool) return hash + (value.boolean() ? 1 : 0);
   if (value.is_list()) {
-    for (const Value& item : value.list()) hash = (hash ^ Hash(item, depth - 1)) * kPrime + 1;
+    for (const Value& item : value.list())
+      hash = (hash ^ Hash(item, depth - 1, budget)) * kPrime + 1;
   }
   if (value.is_map()) {
     for (const dyn::Entry& entry : value.map()) {
-      hash += (of_text(entry.key.text()) ^ Hash(entry.value, depth - 1)) * kPrime;
+      hash += (of_text(entry.key.text()) ^ Hash(entry.value, depth - 1, budget)) * kPrime;
     }
   }
   return hash;
@@ -224,12 +241,12 @@ class SchemaValidator {
   SchemaValidator(const JsonSchema::Program& program, std::vector<std::string>* errors)
       : program_(program), errors_(errors) {}
 
-  bool Validate(const Value& instance) {
-    const bool valid = Check(0, instance, 0);
-    if (gave_up_ && errors_ != nullptr) {
+  bool Validate(uint32_t root, const Value& instance) {
+    const bool valid = Check(root, instance, 0);
+    if (gave_up() && errors_ != nullptr) {
       errors_->push_back("the instance takes too many steps to validate");
     }
-    return valid && !gave_up_;
+    return valid && !gave_up();
   }
 
  private:
@@ -252,20 +269,18 @@ class SchemaValidator {
   bool Check(uint32_t number, const Value& value, int depth) {
     const Schema* schema = &program_.schemas[number];
     if (schema->ref != kNone) schema = &program_.schemas[schema->ref];
-    if (gave_up_ || --steps_ == 0 || depth > JsonSchema::kMaxDepth) {
-      gave_up_ = true;
-      return false;
-    }
+    if (depth > JsonSchema::kMaxDepth) too_deep_ = true;
+    if (!budget_.Take(1) || too_deep_) return false;
     const bool outer = std::exchange(valid_, true);
     Run(*schema, value, depth + 1);
-    return std::exchange(valid_, outer) && !gave_up_;
+    return std::exchange(valid_, outer) && !gave_up();
   }
 
   // What is inside is valid, or this is not.
   bool Inside(uint32_t schema, const Value& value, int depth) {
     if (Check(schema, value, depth)) return true;
     valid_ = false;
-    return errors_ != nullptr && errors_->size() < JsonSchema::kMaxErrors && !gave_up_;
+    return errors_ != nullptr && errors_->size() < JsonSchema::kMaxErrors && !gave_up();
   }
 
   void Run(const Schema& schema, const Value& value, int depth) {
@@ -307,16 +322,13 @@ class SchemaValidator {
   }
 
   bool IsOneOf(const dyn::List& values, const Value& value) {
-    if (steps_ <= values.size()) {
-      gave_up_ = true;
-      return false;
-    }
-    steps_ -= values.size();
-    return std::any_of(values.begin(), values.end(),
-                       [&](const Value& item) { return Same(item, value, dyn::kMaxDepth); });
+    return std::any_of(values.begin(), values.end(), [&](const Value& item) {
+      return Same(item, value, dyn::kMaxDepth, budget_);
+    });
   }
 
   bool Number(const Schema& schema, const Value& value) {
+    if (value.kind() == Kind::kBig && !budget_.Take(value.text().size() / 16)) return false;
     if (!schema.minimum.is_null()) {
       const int order = CompareNumbers(value, schema.minimum);
       if (order < 0 && !Fail([&] {
@@ -358,6 +370,7 @@ class SchemaValidator {
 
   bool String(const Schema& schema, std::string_view text) {
     if (schema.min_length != 0 || schema.max_length != UINT64_MAX) {
+      if (!budget_.Take(text.size() / 256)) return false;
       const size_t length = CountCharacters(text);
       if (length < schema.min_length && !Fail([&] {
             return Concat("string ", Quoted(text), " is too short (length: ", length,
@@ -381,13 +394,10 @@ class SchemaValidator {
     return true;
   }
 
+  // At worst an expression looks at each of its instructions for each byte.
   bool Matches(const RE2& pattern, std::string_view text) {
-    const uint64_t steps = text.size() / 16 + 1;
-    if (steps_ <= steps) {
-      gave_up_ = true;
-      return false;
-    }
-    steps_ -= steps;
+    const uint64_t instructions = static_cast<uint64_t>(std::max(pattern.ProgramSize(), 1));
+    if (!budget_.Take(text.size() * instructions / 64 + 1)) return false;
     return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), pattern);
   }
 
@@ -432,21 +442,19 @@ class SchemaValidator {
 
   bool AreUnique(dyn::List& list) {
     if (list.size() < 2) return true;
-    if (steps_ <= list.size()) {
-      gave_up_ = true;
-      return false;
-    }
-    steps_ -= list.size();
+    if (!budget_.Take(list.size())) return false;
     std::vector<std::pair<uint64_t, uint32_t>> order(list.size());
-    for (uint32_t i = 0; i < list.size(); ++i) order[i] = {Hash(list[i], dyn::kMaxDepth), i};
+    for (uint32_t i = 0; i < list.size(); ++i) {
+      order[i] = {Hash(list[i], dyn::kMaxDepth, budget_), i};
+    }
+    if (gave_up()) return false;
     std::sort(order.begin(), order.end());
     for (size_t i = 1; i < order.size(); ++i) {
       for (size_t j = i; j > 0 && order[j - 1].first == order[i].first; --j) {
-        if (--steps_ == 0) {
-          gave_up_ = true;
+        if (!budget_.Take(1)) return false;
+        if (Same(list[order[j - 1].second], list[order[i].second], dyn::kMaxDepth, budget_)) {
           return false;
         }
-        if (Same(list[order[j - 1].second], list[order[i].second], dyn::kMaxDepth)) return false;
       }
     }
     return true;
@@ -588,24 +596,27 @@ class SchemaValidator {
 
   const JsonSchema::Program& program_;
   std::vector<std::string>* errors_;
-  uint64_t steps_ = JsonSchema::kMaxSteps;
+  bool gave_up() const { return too_deep_ || budget_.used_up(); }
+
+  Budget budget_;
   bool valid_ = true;
-  bool gave_up_ = false;
+  bool too_deep_ = false;
 };
 
 bool JsonSchema::IsValid(const Value& instance) const {
-  return SchemaValidator(*program_, nullptr).Validate(instance);
+  return SchemaValidator(*program_, nullptr).Validate(root_, instance);
 }
 
 std::vector<std::string> JsonSchema::Validate(const Value& instance) const {
   std::vector<std::string> errors;
-  SchemaValidator(*program_, &errors).Validate(instance);
+  SchemaValidator(*program_, &errors).Validate(root_, instance);
   return errors;
 }
 
 std::string JsonSchema::ErrorString(const std::vector<std::string>& errors) {
   std::string out = "[";
   for (const std::string& error : errors) {
+    if (out.size() + error.size() > kMaxErrorString) break;
     if (out.size() > 1) out += ", ";
     out += error;
   }

@@ -11,6 +11,7 @@
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 #include "lib/text/document_tree.h"
+#include "lib/text/json_pointer.h"
 #include "lib/text/json_writer.h"
 #include "lib/text/percent.h"
 #include "lib/text/utf8.h"
@@ -128,32 +129,6 @@ void AppendNode(Node node, JsonWriter& writer) {
       }
       return writer.EndObject();
   }
-}
-
-// Undoes EscapePointerToken(); nullopt for a '~' that starts no escape.
-std::optional<std::string> UnescapePointerToken(std::string_view token) {
-  std::string out;
-  for (size_t i = 0; i < token.size(); ++i) {
-    if (token[i] != '~') {
-      out += token[i];
-      continue;
-    }
-    if (++i == token.size() || (token[i] != '0' && token[i] != '1')) return std::nullopt;
-    out += token[i] == '0' ? '~' : '/';
-  }
-  return out;
-}
-
-// RFC 6901 §4: digits without leading zeros.
-std::optional<size_t> ReadPointerIndex(std::string_view token) {
-  if (token.empty() || !IsDigit(token.front()) || (token.size() > 1 && token.front() == '0')) {
-    return std::nullopt;
-  }
-  size_t index = 0;
-  const char* end = token.data() + token.size();
-  const auto [stop, error] = std::from_chars(token.data(), end, index);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return index;
 }
 
 absl::Status Unexpected(Node node, std::string_view expected) {
@@ -379,20 +354,6 @@ std::string ToJson(Node node) {
   StringSink sink(&out);
   AppendJson(node, sink);
   sink.Finish();
-  return out;
-}
-
-std::string EscapePointerToken(std::string_view token) {
-  std::string out;
-  for (char c : token) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
   return out;
 }
 

@@ -219,7 +219,4 @@ absl::StatusOr<Document> ParseDocument(std::string_view text, std::string_view f
 void AppendJson(Node node, CharSink& sink);
 std::string ToJson(Node node);
 
-/// `token` as part of a JSON pointer: `~` becomes `~0`, `/` becomes `~1` (RFC 6901 §3).
-std::string EscapePointerToken(std::string_view token);
-
 }  // namespace postern

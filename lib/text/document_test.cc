@@ -567,9 +567,5 @@ TEST(DocumentTest, TheEndOfTheFileChangesNothing) {
   EXPECT_EQ(Json("---\n"), "null");
 }
 
-TEST(DocumentTest, EscapesPointerTokens) {
-  EXPECT_EQ(EscapePointerToken("/pets/{id}~"), "~1pets~1{id}~0");
-}
-
 }  // namespace
 }  // namespace postern

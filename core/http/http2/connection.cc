@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
+
+#include "core/http/http2/session_memory.h"
 
 namespace postern {
 namespace {
@@ -14,6 +17,12 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // Below this, content is copied behind its frame header in one piece; above, it is handed to the
 // sink as it is, which may write it without a copy.
 constexpr size_t kCopyLimit = 4096;
+
+bool IsHeadersOf(std::string_view frame, uint32_t stream_id) {
+  if (frame.size() < Http2FrameHeader::kSize) return false;
+  const Http2FrameHeader header = ReadFrameHeader(frame.data());
+  return header.type == Http2FrameType::kHeaders && header.stream_id == stream_id;
+}
 
 // Content of one DATA frame at most: with its header it fills one TLS record.
 constexpr size_t kMaxContent = 16384 - Http2FrameHeader::kSize;
@@ -279,8 +288,10 @@ const nghttp2_option* SessionOptions() {
 Http2Connection::Http2Connection(Side side, ByteSink* sink, const Http2Options& options)
     : side_(side), sink_(sink), options_(options), guard_(side, options), section_(options) {
   const auto create =
-      side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  if (create(&session_, Callbacks::Get(), this, SessionOptions()) != 0) std::abort();  // no memory
+      side == Side::kServer ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  if (create(&session_, Callbacks::Get(), this, SessionOptions(), SessionMemory()) != 0) {
+    std::abort();  // no memory
+  }
   nghttp2_settings_entry settings[4];
   size_t count = 0;
   if (side == Side::kServer) {
@@ -748,6 +759,44 @@ void Http2Connection::SendHeaders(Http2Stream* stream, const FieldWriter& fields
   Pump();
 }
 
+void Http2Connection::SendResponse(Http2Stream* stream, uint16_t status, std::string_view block,
+                                   bool end) {
+  char digits[3] = {static_cast<char>('0' + status / 100 % 10),
+                    static_cast<char>('0' + status / 10 % 10),
+                    static_cast<char>('0' + status % 10)};
+  FieldWriter fields;
+  fields.Add(":status", {digits, 3});
+  const ResponseBlock response{stream->id, block};
+  response_ = &response;
+  SendHeaders(stream, fields, end);
+  response_ = nullptr;
+}
+
+// `head` is the HEADERS frame of the status, with changes of the table's size before it if there
+// are any; it goes out with the block behind it, in CONTINUATIONs if need be.
+void Http2Connection::WriteResponse(std::string_view head, std::string_view block) {
+  constexpr size_t kHeader = Http2FrameHeader::kSize;
+  constexpr size_t kMostPayload = 16384;  // RFC 9113 §4.2: what every peer takes
+  Http2FrameHeader header = ReadFrameHeader(head.data());
+  head.remove_prefix(kHeader);
+  const uint8_t flags = header.flags;
+  header.flags = flags & kFlagEndStream;
+  do {
+    const size_t taken = std::min(block.size(), kMostPayload - head.size());
+    header.length = static_cast<uint32_t>(head.size() + taken);
+    if (taken == block.size()) header.flags |= flags & kFlagEndHeaders;
+    char* at = sink_->Reserve(kHeader + header.length);
+    WriteFrameHeader(header, at);
+    std::memcpy(at + kHeader, head.data(), head.size());
+    std::memcpy(at + kHeader + head.size(), block.data(), taken);
+    sink_->Commit(kHeader + header.length);
+    block.remove_prefix(taken);
+    head = {};
+    header.type = Http2FrameType::kContinuation;
+    header.flags = 0;
+  } while (!block.empty());
+}
+
 size_t Http2Connection::buffered(const Http2Stream* stream) const {
   const size_t pending = stream->pending();
   return pending > 0 || !stream->blocked ? pending : sink_->buffered();
@@ -873,7 +922,12 @@ void Http2Connection::Pump() {
   const uint8_t* bytes = nullptr;
   ssize_t size;
   while ((size = nghttp2_session_mem_send(session_, &bytes)) > 0) {
-    sink_->Write({reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)});
+    const std::string_view frame(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+    if (response_ != nullptr && IsHeadersOf(frame, response_->stream_id)) {
+      WriteResponse(frame, std::exchange(response_, nullptr)->fields);
+    } else {
+      sink_->Write(frame);
+    }
   }
   pumping_ = false;
   if (size < 0) {

@@ -103,6 +103,9 @@ class Http2Connection {
   void RefuseStream(uint32_t id, Http2Error error);
   /// Serializes HEADERS at once. `stream` is wired.
   void SendHeaders(Http2Stream* stream, const FieldWriter& fields, bool end);
+  /// The same for a response: nghttp2 keeps the stream's state and writes the status, behind which
+  /// `block`, that is a FieldBlock's, goes out.
+  void SendResponse(Http2Stream* stream, uint16_t status, std::string_view block, bool end);
   /// Sends what `stream->view` and the queue hold, as far as the peer takes it.
   void SendPending(Http2Stream* stream);
   void Retire(Http2Stream* stream);
@@ -180,6 +183,13 @@ class Http2Connection {
   void FailAll(ResetReason reason);
   void Settle();
 
+  // A response's head under way: what follows its status.
+  struct ResponseBlock {
+    uint32_t stream_id;
+    std::string_view fields;
+  };
+  void WriteResponse(std::string_view head, std::string_view block);
+
   Side side_;
   bool open_ = true;
   bool silent_ = false;  // nothing more is written
@@ -205,6 +215,7 @@ class Http2Connection {
   ByteSink* sink_;
   const Http2Options& options_;
   nghttp2_session* session_ = nullptr;
+  const ResponseBlock* response_ = nullptr;  // what SendResponse() sends
   FrameGuard guard_;
   StreamHistory history_;
   FieldSection section_;

@@ -11,10 +11,11 @@
 
 namespace postern {
 
-/// Makes the field list of one HEADERS frame for nghttp2. Nothing is copied but names that have to
-/// be put into lower case (RFC 9113 §8.2), which go into the message's arena: message and writer
-/// must live until the frame is serialized. Fields that HTTP/2 forbids (§8.2.2), and any that is no
-/// valid field at all, are left out. Made on the stack, for one frame.
+/// Makes the field list of one HEADERS frame, of a request or of trailers, for nghttp2. Nothing is
+/// copied but names that have to be put into lower case (RFC 9113 §8.2), which go into the
+/// message's arena: message and writer must live until the frame is serialized. Fields that HTTP/2
+/// forbids (§8.2.2), and any that is no valid field at all, are left out. Made on the stack, for
+/// one frame.
 class FieldWriter {
  public:
   static constexpr uint64_t kNoLength = UINT64_MAX;
@@ -23,11 +24,6 @@ class FieldWriter {
   FieldWriter(const FieldWriter&) = delete;
   FieldWriter& operator=(const FieldWriter&) = delete;
 
-  /// An interim or final response. `headers` may be null; `content_length` may be kNoLength.
-  /// `introduce` puts the fields that differ each time into the compression state too: once it has
-  /// their names, later responses need not spell them.
-  void Response(uint16_t status, const HeaderMap* headers, uint64_t content_length,
-                bool introduce = false);
   void Request(const RequestHead& head, uint64_t content_length);
   void Trailers(const HeaderMap& trailers);
   /// Appends a field whose name is valid and in lower case.
@@ -41,10 +37,9 @@ class FieldWriter {
  private:
   // `shared`: the connection carries many users' requests, so that what belongs to one of them does
   // not go into the compression state that they share.
-  void AddFields(const HeaderMap& headers, bool shared, bool introduce);
+  void AddFields(const HeaderMap& headers, bool shared);
   void AddContentLength(uint64_t content_length);
 
-  char status_[3];
   char length_[20];
   absl::InlinedVector<nghttp2_nv, 40> fields_;
 };

@@ -71,4 +71,17 @@ inline Http2FrameHeader ReadFrameHeader(const char* bytes) {
           .stream_id = ReadUint32(bytes + 5) & 0x7fffffff};
 }
 
+/// Writes the kSize bytes at `bytes`. The length is below 2^24.
+inline void WriteFrameHeader(const Http2FrameHeader& header, char* bytes) {
+  const auto put = [&bytes](uint32_t value, int size) {
+    for (int shift = (size - 1) * 8; shift >= 0; shift -= 8) {
+      *bytes++ = static_cast<char>(value >> shift);
+    }
+  };
+  put(header.length, 3);
+  put(static_cast<uint8_t>(header.type), 1);
+  put(header.flags, 1);
+  put(header.stream_id, 4);
+}
+
 }  // namespace postern

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/http/http2/field_block.h"
+
 namespace postern {
 namespace {
 
@@ -36,9 +38,10 @@ class Http2ServerCodec::Stream final : public Http2Stream, public ServerStream {
   void SendInformational(uint16_t status, const HeaderMap* headers) override {
     if (head_sent || status == 101 || !codec_->open() || !wired || reset_by_us) return;
     Scope scope(codec_);
-    FieldWriter fields;
-    fields.Response(status, headers, FieldWriter::kNoLength);
-    codec_->SendHeaders(this, fields, false);
+    FieldBlock fields;
+    if (fields.Make(headers, FieldBlock::kNoLength)) {
+      codec_->SendResponse(this, status, fields.bytes(), false);
+    }
   }
   void SendHead(const ResponseHead& head, bool end) override { codec_->SendHead(this, head, end); }
   void SendBody(std::string_view data) override { codec_->Http2Connection::SendBody(this, data); }
@@ -179,10 +182,9 @@ void Http2ServerCodec::Reject(uint32_t id, bool end, const FieldSection::Problem
     stream->send_done = true;
     const std::string_view body = RejectionBody(problem.status);
     const bool head_only = section()->is_head_request();
-    FieldWriter fields;
-    fields.Response(problem.status, nullptr, body.size());
-    fields.Add("content-type", "application/json");
-    SendHeaders(stream, fields, head_only);
+    FieldBlock fields;
+    fields.Make(HeaderId::kContentType, "application/json", body.size());
+    SendResponse(stream, problem.status, fields.bytes(), head_only);
     if (!head_only && stream->wired) {
       stream->view = body;
       stream->view_is_static = true;
@@ -210,7 +212,7 @@ void Http2ServerCodec::SendHead(Stream* stream, const ResponseHead& head, bool e
     ResetStream(stream, ResetReason::kInternal);
     return;
   }
-  uint64_t length = FieldWriter::kNoLength;
+  uint64_t length = FieldBlock::kNoLength;
   stream->no_content = ResponseHasNoBody(stream->method, head.status);
   if (stream->no_content) {
     // A HEAD response announces what GET would send; 304 may, 204 must not (RFC 9110 §8.6).
@@ -228,9 +230,12 @@ void Http2ServerCodec::SendHead(Stream* stream, const ResponseHead& head, bool e
     stream->send_left = length;
   }
   const bool last = end || stream->no_content || length == 0;
-  FieldWriter fields;
-  fields.Response(head.status, &head.headers, length, responses_++ % kIntroduceEvery == 0);
-  SendHeaders(stream, fields, last);
+  FieldBlock fields;
+  if (!fields.Make(&head.headers, length)) {
+    ResetStream(stream, ResetReason::kInternal);
+    return;
+  }
+  SendResponse(stream, head.status, fields.bytes(), last);
   OnSent(stream);
 }
 

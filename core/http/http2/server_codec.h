@@ -55,9 +55,6 @@ class Http2ServerCodec final : public ServerCodec, private Http2Connection {
   Budget resets_;
   bool peer_closed_ = false;
   uint8_t drain_step_ = 0;
-  uint32_t responses_ = 0;
-  // What changes now and then (Date) pushes names out of the compression table in the end.
-  static constexpr uint32_t kIntroduceEvery = 256;
 };
 
 }  // namespace postern

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -294,22 +297,81 @@ TEST(ServerResponses, Rfc9113S82FieldsArePutInOrder) {
 TEST(ServerResponses, Rfc7541S71SecretsAreNeverIndexed) {
   Fixture f;
   f.Start();
-  // What differs each time is indexed once, for its name, and from then on not.
-  for (const uint32_t id : {1, 3}) {
-    SeenRequest& request = f.Ask(id);
-    ResponseHead head(&request.arena);
-    head.headers.Add("x-amzn-RequestId", "r");
-    head.headers.Add("x-other", "o");
-    head.headers.Add("x-api-key", "k");
-    head.headers.Add("x-passed-on", "p");
-    (head.headers.end() - 1)->never_indexed = true;
-    f.reader.never_indexed.clear();
-    request.stream->SendHead(head, true);
-    f.Read();
-    // :status, x-amzn-requestid, x-other, x-api-key, x-passed-on, content-length
-    EXPECT_EQ(f.reader.never_indexed,
-              (std::vector<bool>{false, id != 1, false, true, true, false}));
+  SeenRequest& request = f.Ask(1);
+  ResponseHead head(&request.arena);
+  head.headers.Add("x-other", "o");
+  head.headers.Add("x-api-key", "k");
+  head.headers.Add("x-passed-on", "p");
+  (head.headers.end() - 1)->never_indexed = true;
+  request.stream->SendHead(head, true);
+  f.Read();
+  // :status, x-other, x-api-key, x-passed-on, content-length
+  EXPECT_EQ(f.reader.never_indexed, (std::vector<bool>{false, false, true, true, false}));
+}
+
+// Every name that has a number in the static table, and lengths around the ends of HPACK's
+// prefixes (RFC 7541 §5.1, §6.2.2).
+TEST(ServerResponses, Rfc7541S622LiteralsDecodeToWhatWasSent) {
+  Fixture f;
+  f.Start();
+  SeenRequest& request = f.Ask(1);
+  ResponseHead head(&request.arena);
+  Fields expected = {{":status", "203"}};
+  head.status = 203;
+  for (int id = 1; id < static_cast<int>(HeaderId::kCount); ++id) {
+    const std::string_view name = HeaderName(static_cast<HeaderId>(id));
+    head.headers.Add(static_cast<HeaderId>(id), name, "v");
+    static constexpr std::string_view kDropped[] = {
+        "connection", "content-length",   "host", "http2-settings",
+        "keep-alive", "proxy-connection", "te",   "transfer-encoding",
+        "upgrade"};
+    if (std::find(std::begin(kDropped), std::end(kDropped), name) == std::end(kDropped)) {
+      expected.emplace_back(name, "v");
+    }
   }
+  std::list<std::string> kept;
+  for (const size_t size : {126, 127, 128, 254, 255, 256, 16510, 16511}) {
+    const std::string& name = kept.emplace_back("n" + std::string(size / 100, 'x'));
+    const std::string& value = kept.emplace_back(size, 'v');
+    head.headers.Add(name, value);
+    expected.emplace_back(name, value);
+  }
+  expected.emplace_back("content-length", "0");
+  request.stream->SendHead(head, true);
+  f.Read();
+  const std::vector<const Frame*> rest = f.reader.All(Type::kContinuation, 1);
+  ASSERT_EQ(rest.size(), 2u);  // RFC 9113 §4.2: 16,384 bytes a frame
+  EXPECT_EQ(f.reader.First(Type::kHeaders, 1)->header.length, 16384u);
+  EXPECT_FALSE(f.reader.First(Type::kHeaders, 1)->header.has(kWhole));
+  EXPECT_TRUE(f.reader.First(Type::kHeaders, 1)->header.has(kEnd));
+  EXPECT_EQ(rest[0]->header.flags, 0);
+  EXPECT_EQ(rest[1]->header.flags, kWhole);
+  EXPECT_EQ(rest[1]->fields, expected);
+}
+
+// A peer that changes its table hears so at the start of the next block, whoever writes it.
+TEST(ServerResponses, Rfc7541S42TableSizeChangesAreTold) {
+  Fixture f;
+  f.Start({{1, 0}});  // SETTINGS_HEADER_TABLE_SIZE
+  f.Answer(f.Ask(1));
+  const Frame* first = f.reader.First(Type::kHeaders, 1);
+  EXPECT_EQ(static_cast<uint8_t>(first->payload[0]), 0x20);
+  EXPECT_EQ(first->field(":status"), "200");
+  f.Answer(f.Ask(3));
+  EXPECT_EQ(static_cast<uint8_t>(f.reader.First(Type::kHeaders, 3)->payload[0]), 0x88);
+}
+
+TEST(ServerResponses, HeadsThatAreTooLargeAreReset) {
+  Fixture f;
+  f.Start();
+  SeenRequest& request = f.Ask(1);
+  ResponseHead head(&request.arena);
+  const std::string value(300'000, 'v');
+  head.headers.Add("x-large", value);
+  request.stream->SendHead(head, true);
+  f.Read();
+  EXPECT_EQ(f.reader.First(Type::kHeaders, 1), nullptr);
+  EXPECT_EQ(f.reader.RstError(1), Code(Http2Error::kInternalError));
 }
 
 struct NoContent {

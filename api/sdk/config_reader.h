@@ -159,14 +159,21 @@ class ConfigReader {
     return upstream;
   }
 
+  // A $context variable by its name, where there may be none.
+  std::optional<Variable> FindVariable(std::string_view name) const {
+    Variable variable;
+    if (internal::host->var_resolve(session_->ctx, ToAbi(name), &variable.id) != POSTERN_OK) {
+      return std::nullopt;
+    }
+    return variable;
+  }
+
   // A $context variable by its name, e.g. "identity.sourceIp". `field` is what is reported when
   // there is no such variable.
   Variable VariableId(std::string_view field, std::string_view name) const {
-    Variable variable;
-    if (internal::host->var_resolve(session_->ctx, ToAbi(name), &variable.id) != POSTERN_OK) {
-      Error(field, "there is no variable \"" + std::string(name) + "\"");
-    }
-    return variable;
+    const std::optional<Variable> variable = FindVariable(name);
+    if (!variable) Error(field, "there is no variable \"" + std::string(name) + "\"");
+    return variable.value_or(Variable{});
   }
 
   // Metrics of the module; the gateway puts "postern_filter_<module>_" in front of the name.

@@ -523,6 +523,10 @@ class Renderer {
         if (entry != nullptr) entry->value = Overrides(node, response);
       }
     }
+    // Maps within print nothing either (rest-api.md §7.6).
+    for (const Entry& entry : value.map()) {
+      if (entry.value.is_map() && entry.value.map().tag == 0) entry.value.map().tag = kContextMap;
+    }
     value.map().tag = kContextMap;
     return value;
   }

@@ -133,8 +133,8 @@ class Compress {
     // RFC 9111, section 5.2.2.6.
     if (ListHas(Joined(s, kResponse, "cache-control"), "no-transform")) return false;
     const std::optional<std::string_view> type = s.Header(kResponse, "content-type");
-    if (!type || !config_.types.Match(*type)) return false;
-    each_chunk_ = ContentTypes::Essence(*type) == "text/event-stream";
+    if (!config_.types.Match(type)) return false;
+    each_chunk_ = ContentTypes::Essence(type.value_or("")) == "text/event-stream";
     const std::optional<std::string_view> length = s.Header(kResponse, "content-length");
     return !length || AtLeast(*length, config_.minimum);
   }

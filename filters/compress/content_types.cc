@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +49,10 @@ bool ContentTypes::IsPattern(std::string_view pattern) {
 }
 
 ContentTypes::ContentTypes(std::vector<std::string> patterns) : patterns_(std::move(patterns)) {
-  for (std::string& pattern : patterns_) pattern = Essence(pattern);
+  for (std::string& pattern : patterns_) {
+    pattern = Essence(pattern);
+    if (pattern == "*/*") all_ = true;
+  }
 }
 
 std::string ContentTypes::Essence(std::string_view content_type) {
@@ -66,8 +70,9 @@ std::string ContentTypes::Essence(std::string_view content_type) {
   return lower;
 }
 
-bool ContentTypes::Match(std::string_view content_type) const {
-  const std::string essence = Essence(content_type);
+bool ContentTypes::Match(std::optional<std::string_view> content_type) const {
+  if (all_ || !content_type.has_value()) return all_;
+  const std::string essence = Essence(*content_type);
   const size_t slash = essence.find('/');
   if (slash == std::string::npos) return false;
   const std::string_view type = std::string_view(essence).substr(0, slash);

@@ -1,6 +1,7 @@
 // Which media types are worth compressing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,14 +20,16 @@ class ContentTypes {
 
   explicit ContentTypes(std::vector<std::string> patterns);
 
-  // A content-type header's value; parameters and case do not matter.
-  bool Match(std::string_view content_type) const;
+  // A content-type header's value, nullopt for none, which "*/*" alone matches. Parameters and case
+  // do not matter.
+  bool Match(std::optional<std::string_view> content_type) const;
 
   // Type and subtype alone, in lower case.
   static std::string Essence(std::string_view content_type);
 
  private:
   std::vector<std::string> patterns_;  // In lower case.
+  bool all_ = false;                   // One is "*/*".
 };
 
 }  // namespace postern

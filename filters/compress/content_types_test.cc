@@ -19,6 +19,9 @@ TEST(ContentTypes, MatchesTheDefaults) {
 
 TEST(ContentTypes, MatchesPatterns) {
   EXPECT_TRUE(ContentTypes({"*/*"}).Match("image/png"));
+  EXPECT_TRUE(ContentTypes({"*/*"}).Match("malformed"));
+  EXPECT_TRUE(ContentTypes({"text/*", "*/*"}).Match(std::nullopt));
+  EXPECT_FALSE(ContentTypes({"text/*"}).Match(std::nullopt));
   EXPECT_TRUE(ContentTypes({"Image/*"}).Match("image/png"));
   EXPECT_FALSE(ContentTypes({"image/*"}).Match("images/png"));
   EXPECT_FALSE(ContentTypes({}).Match("text/plain"));

@@ -13,6 +13,10 @@ namespace {
 // RFC 9113 §3.4: what a client with prior knowledge sends first.
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+// How long ago a client may have come, or had its last answer, for its next request to be expected
+// any moment.
+constexpr uint64_t kBusyMs = 1000;
+
 }  // namespace
 
 ServerSession::ServerSession(const SessionEnv* env,
@@ -244,9 +248,11 @@ void ServerSession::Drain() {
 void ServerSession::BeginDrain() {
   draining_ = true;
   draining_since_ = env_->dispatcher->NowMs();
+  const bool busy = draining_since_ - since_ < kBusyMs;
+  drain_wait_ms_ = busy ? settings_->drain_busy_ms : settings_->drain_idle_ms;
   if (codec_ != nullptr) codec_->Drain();
-  since_ = env_->dispatcher->NowMs();
-  timer_.Start(settings_->drain_idle_ms);
+  since_ = draining_since_;
+  timer_.Start(drain_wait_ms_);
 }
 
 void ServerSession::Abort() {
@@ -258,7 +264,7 @@ void ServerSession::Abort() {
 void ServerSession::ArmTimer() {
   const bool handshake = !connection_->connected() || proxy_pending_;
   timer_.Start(handshake        ? settings_->handshake_timeout_ms
-               : draining_      ? settings_->drain_idle_ms
+               : draining_      ? drain_wait_ms_
                : requests_ == 0 ? settings_->header_timeout_ms
                                 : settings_->idle_timeout_ms);
 }
@@ -296,7 +302,7 @@ void ServerSession::OnTimer() {
       return;
     }
     if (draining_) codec_->Drain();  // the second step, where nobody else takes it
-    timer_.Start(draining_ ? settings_->drain_idle_ms : settings_->idle_timeout_ms);
+    timer_.Start(draining_ ? drain_wait_ms_ : settings_->idle_timeout_ms);
     return;
   }
   uint64_t limit = settings_->idle_timeout_ms;
@@ -305,7 +311,7 @@ void ServerSession::OnTimer() {
     limit = settings_->header_timeout_ms;
     what = "head";
   } else if (draining_) {
-    limit = settings_->drain_idle_ms;
+    limit = drain_wait_ms_;
     what = "drain";
   } else if (codec_ == nullptr || requests_ == 0) {
     limit = settings_->header_timeout_ms;

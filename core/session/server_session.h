@@ -36,6 +36,9 @@ struct ServerSessionSettings {
   /// An idle HTTP/1 connection is closed this long after a drain began: a request that its client
   /// has already sent is still answered.
   uint32_t drain_idle_ms = 500;
+  /// The same for one that was made, or had an answer, within the last second: its client is about
+  /// to ask, and an answer is the only safe way to tell it to stop.
+  uint32_t drain_busy_ms = 2000;
   /// While draining: how long the exchanges of a client that has ended its own direction may still
   /// take. Most such clients are gone, which only writing would show.
   uint32_t drain_half_closed_ms = 3000;
@@ -153,6 +156,7 @@ class ServerSession final : public Deferred,
   bool head_waiting_ = false;
   bool draining_ = false;
   uint64_t draining_since_ = 0;
+  uint32_t drain_wait_ms_ = 0;  // for the next request, once it drains
   bool ended_ = false;
   bool is_http2_ = false;
   std::string vpce_id_;  // of the PROXY protocol header

@@ -9,12 +9,11 @@
 #include "absl/status/status.h"
 #include "control/common/strings.h"
 #include "control/compile/id.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 #include "lib/text/id.h"
+#include "proto/common/deterministic.h"
 
 namespace postern {
 namespace {
@@ -22,6 +21,7 @@ namespace {
 namespace v1 = snapshot::v1;
 
 constexpr uint32_t kSnapshotFormat = 1;
+constexpr size_t kMaxBasePathWord = 64;
 
 template <typename Repeated, typename Key>
 void SortBy(Repeated& list, const Key& key) {
@@ -64,21 +64,6 @@ void CanonicalizeMethod(v1::Method& method) {
   if (method.has_integration()) CanonicalizeIntegration(*method.mutable_integration());
 }
 
-// A word for URLs from the name of an API.
-std::string Slug(std::string_view name) {
-  std::string slug;
-  for (const char c : name) {
-    if (IsAlnum(c)) {
-      slug.push_back(ToLower(c));
-    } else if (!slug.empty() && slug.back() != '-') {
-      slug.push_back('-');
-    }
-  }
-  while (!slug.empty() && slug.back() == '-') slug.pop_back();
-  if (slug.size() > 64) slug.resize(64);
-  return slug;
-}
-
 // Six characters of [a-z0-9] out of a digest, as a deployment id looks (management-and-import.md
 // 1.2).
 std::string DeploymentId(std::string_view digest) {
@@ -95,9 +80,7 @@ class Compiler {
       Problem(Concat("API id \"", id,
                      "\": 1 to 64 of a-z, 0-9 and '-' are allowed, no '-' at either end"));
     } else if (!ids_.emplace(id, input.api.name()).second) {
-      Problem(Concat("API id \"", id, "\" belongs to \"", ids_[id], "\" and to \"",
-                     input.api.name(),
-                     "\": give one of them another title or an x-postern-api-id"));
+      Problem(Message(ApiIdTaken(id, ids_[id], input.api.name())));
       return;
     }
     v1::StoredDeployment stored = StoreDeployment(input.deployment);
@@ -112,9 +95,10 @@ class Compiler {
       (*stage.mutable_variables())[name] = value;
     }
     if (options_.access_log) *stage.mutable_access_log() = *options_.access_log;
-    Bind(input.deployment, stage);
+    Bind(input.deployment, options_.stage, stage);
 
     for (const v1::Module& module : input.modules) AddModule(module, input.api.name());
+    if (input.canary) AddCanary(*input.canary, input.api.name(), stage);
 
     *snapshot_.add_apis() = input.api;
     stages_.push_back(std::move(stage));
@@ -125,8 +109,7 @@ class Compiler {
       if (input.base_path) {
         base_path = *input.base_path;
       } else if (!only_one) {
-        base_path = Slug(input.api.name());
-        if (base_path.empty()) base_path = id;
+        base_path = BasePathWord(input.api.name(), id);
       }
       const auto [it, inserted] = base_paths_.emplace(base_path, id);
       if (!inserted) {
@@ -166,6 +149,7 @@ class Compiler {
     for (auto& [name, cluster] : clusters_) *snapshot_.add_clusters() = std::move(cluster);
     for (auto& [name, function] : functions_) *snapshot_.add_functions() = std::move(function);
     for (auto& [name, module] : modules_) *snapshot_.add_modules() = std::move(module.first);
+    for (const v1::Secret& secret : options_.stage.secrets) *snapshot_.add_secrets() = secret;
     return std::move(snapshot_);
   }
 
@@ -180,19 +164,43 @@ class Compiler {
                    "\" pin it differently: give both the same x-postern-modules"));
   }
 
-  void Bind(const v1::Deployment& deployment, v1::Stage& stage) {
+  void AddCanary(const CompileInput::Canary& input, const std::string& api, v1::Stage& stage) {
+    v1::StoredDeployment stored = StoreDeployment(input.deployment);
+    v1::Canary& canary = *stage.mutable_canary();
+    canary.set_percent_traffic(input.percent_traffic);
+    canary.set_deployment_digest(stored.digest());
+    canary.set_deployment_id(DeploymentId(stored.digest()));
+    StageOptions overlaid = options_.stage;
+    for (const auto& [name, value] : input.variable_overrides) {
+      (*canary.mutable_variable_overrides())[name] = value;
+      overlaid.variables[name] = value;
+    }
+    if (absl::Status status = ValidateStageOptions(overlaid); !status.ok()) {
+      Problem(Concat("canary: ", Message(status)));
+      return;
+    }
+    Bind(input.deployment, overlaid, canary);
+    for (const v1::Module& module : input.modules) {
+      AddModule(module, Concat(api, " (canary)"));
+    }
+    deployments_.emplace(stored.digest(), std::move(stored));
+  }
+
+  // `stage` is a Stage or a Canary.
+  template <typename StageMessage>
+  void Bind(const v1::Deployment& deployment, const StageOptions& options, StageMessage& stage) {
     std::map<std::string, v1::UpstreamBinding> upstreams;
     std::map<std::string, v1::FunctionBinding> functions;
     const auto bind_function = [&](const v1::LambdaTarget& target) {
       if (functions.count(target.function()) > 0) return;
-      BoundFunction bound = BindFunction(target.function(), options_.stage);
+      BoundFunction bound = BindFunction(target.function(), options);
       functions.emplace(target.function(), std::move(bound.binding));
       if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
       if (bound.function) functions_.emplace(bound.function->name(), *std::move(bound.function));
     };
     const auto bind_upstream = [&](const v1::HttpTarget& target) {
       if (upstreams.count(target.upstream()) > 0) return;
-      BoundUpstream bound = BindUpstream(target, options_.stage);
+      BoundUpstream bound = BindUpstream(target, options);
       upstreams.emplace(target.upstream(), std::move(bound.binding));
       if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
     };
@@ -225,6 +233,26 @@ class Compiler {
 };
 
 }  // namespace
+
+absl::Status ApiIdTaken(std::string_view id, std::string_view one, std::string_view other) {
+  return absl::InvalidArgumentError(
+      Concat("API id \"", id, "\" belongs to \"", one, "\" and to \"", other,
+             "\": give one of them another title or an x-postern-api-id"));
+}
+
+std::string BasePathWord(std::string_view name, std::string_view id) {
+  std::string word;
+  for (const char c : name) {
+    if (IsAlnum(c)) {
+      word.push_back(ToLower(c));
+    } else if (!word.empty() && word.back() != '-') {
+      word.push_back('-');
+    }
+  }
+  word.resize(std::min(word.size(), kMaxBasePathWord));
+  while (!word.empty() && word.back() == '-') word.pop_back();
+  return word.empty() ? std::string(id) : word;
+}
 
 void Canonicalize(v1::Deployment& deployment) {
   SortBy(*deployment.mutable_resources(),
@@ -263,12 +291,7 @@ void Canonicalize(v1::Deployment& deployment) {
 v1::StoredDeployment StoreDeployment(v1::Deployment deployment) {
   Canonicalize(deployment);
   v1::StoredDeployment stored;
-  {
-    google::protobuf::io::StringOutputStream stream(stored.mutable_content());
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    deployment.SerializeToCodedStream(&coded);
-  }
+  stored.set_content(SerializeDeterministically(deployment));
   stored.set_digest(Sha256Hex(stored.content()));
   return stored;
 }

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "control/compile/stage_binding.h"
 #include "proto/snapshot/snapshot.pb.h"
@@ -22,6 +25,15 @@ struct CompileInput {
   std::optional<std::string> base_path;
 
   std::vector<snapshot::v1::Module> modules = {};  ///< that its filters need
+
+  /// Another deployment of the API that gets a share of the stage's requests (rest-api.md 13.4).
+  struct Canary {
+    snapshot::v1::Deployment deployment;
+    std::vector<snapshot::v1::Module> modules;
+    double percent_traffic = 0;
+    std::map<std::string, std::string, std::less<>> variable_overrides;
+  };
+  std::optional<Canary> canary = {};
 };
 
 /// What a snapshot holds besides the APIs.
@@ -44,6 +56,12 @@ struct CompileOptions {
 /// with one id, two with one base path, two that pin one module differently.
 absl::StatusOr<snapshot::v1::Snapshot> CompileSnapshot(const std::vector<CompileInput>& inputs,
                                                        const CompileOptions& options);
+
+/// Says that two APIs, by their names, have one id.
+absl::Status ApiIdTaken(std::string_view id, std::string_view one, std::string_view other);
+
+/// A word for URLs from the name of an API, else its id.
+std::string BasePathWord(std::string_view name, std::string_view id);
 
 /// Brings a deployment into the order that api.proto asks for.
 void Canonicalize(snapshot::v1::Deployment& deployment);

@@ -1,6 +1,7 @@
 #include "control/compile/stage_binding.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "control/common/strings.h"
@@ -23,6 +24,10 @@ constexpr size_t kMaxVariableValue = 512;
 constexpr size_t kMaxStageName = 128;
 constexpr size_t kMaxHost = 253;
 constexpr size_t kMaxFunctionName = 400;
+constexpr size_t kMaxSecrets = 100;
+constexpr size_t kMaxSecretName = 128;
+constexpr size_t kMaxPath = 4096;
+constexpr std::string_view kSecretPrefix = "secret:";
 constexpr std::string_view kRuntimeInterfacePath = "/2015-03-31/functions/function/invocations";
 
 bool IsStageName(std::string_view name) {
@@ -38,6 +43,31 @@ bool IsVariableName(std::string_view name) {
 bool IsVariableValue(std::string_view value) {
   constexpr CharSet kAllowed = kAlnumChars | CharSet("-._~:/?#&=,");
   return !value.empty() && value.size() <= kMaxVariableValue && kAllowed.HasAll(value);
+}
+
+// proto/snapshot/secret.proto. Empty if there is nothing wrong.
+std::string SecretProblem(const snapshot::v1::Secret& secret) {
+  constexpr CharSet kNameChars = kAlnumChars | CharSet("._/-");
+  constexpr CharSet kVariableChars = kAlnumChars | CharSet("_");
+  if (secret.name().empty() || secret.name().size() > kMaxSecretName ||
+      !kNameChars.HasAll(secret.name())) {
+    return "its name has 1 to 128 letters, digits and characters of ._/-";
+  }
+  switch (secret.source_case()) {
+    case snapshot::v1::Secret::kFile:
+      if (!secret.file().starts_with('/') || secret.file().size() > kMaxPath) {
+        return "its file needs an absolute path of at most 4096 bytes";
+      }
+      return {};
+    case snapshot::v1::Secret::kEnvironment:
+      if (secret.environment().empty() || !kVariableChars.HasAll(secret.environment())) {
+        return "its environment variable has a name of letters, digits and '_'";
+      }
+      return {};
+    case snapshot::v1::Secret::SOURCE_NOT_SET:
+      break;
+  }
+  return "it has neither a file nor an environment variable";
 }
 
 std::string_view WithoutTrailingSlash(std::string_view path) {
@@ -205,6 +235,18 @@ absl::Status ValidateStageOptions(const StageOptions& stage) {
       problems.push_back(Message(status));
     }
   }
+  if (stage.secrets.size() > kMaxSecrets) {
+    problems.push_back(
+        Concat("a stage has at most ", kMaxSecrets, " secrets, not ", stage.secrets.size()));
+  }
+  std::set<std::string> secrets;
+  for (const snapshot::v1::Secret& secret : stage.secrets) {
+    std::string problem = SecretProblem(secret);
+    if (problem.empty() && !secrets.insert(secret.name()).second) problem = "it comes twice";
+    if (!problem.empty()) {
+      problems.push_back(Concat("secret \"", secret.name(), "\": ", problem));
+    }
+  }
   if (stage.upstream_tls.certificate_chain.empty() != stage.upstream_tls.private_key.empty()) {
     problems.push_back("a client certificate for upstreams and its key are only of use together");
   }
@@ -259,10 +301,10 @@ BoundUpstream BindUpstream(const HttpTarget& target, const StageOptions& stage) 
   if (uri->https) {
     const UpstreamTlsFiles& files = stage.upstream_tls;
     snapshot::v1::UpstreamTls& tls = *cluster.mutable_tls();
-    if (!files.truststore.empty()) tls.mutable_truststore()->set_file(files.truststore);
+    if (!files.truststore.empty()) SetDataSource(files.truststore, tls.mutable_truststore());
     if (!files.certificate_chain.empty()) {
-      tls.mutable_client_certificate_chain()->set_file(files.certificate_chain);
-      tls.mutable_client_private_key()->set_file(files.private_key);
+      SetDataSource(files.certificate_chain, tls.mutable_client_certificate_chain());
+      SetDataSource(files.private_key, tls.mutable_client_private_key());
     }
   }
   if (stage.response_idle_timeout_ms.has_value()) {
@@ -360,6 +402,36 @@ BoundFunction BindFunction(std::string_view function, const StageOptions& stage)
   bound.function = std::move(target);
   bound.cluster = std::move(cluster);
   return bound;
+}
+
+bool IsSecretReference(std::string_view text) { return text.starts_with(kSecretPrefix); }
+
+void SetDataSource(std::string_view text, snapshot::v1::DataSource* out) {
+  if (ConsumePrefix(text, kSecretPrefix)) {
+    out->set_secret(std::string(text));
+  } else {
+    out->set_file(std::string(text));
+  }
+}
+
+absl::StatusOr<snapshot::v1::Secret> ParseSecret(std::string_view text) {
+  const size_t equals = text.find('=');
+  snapshot::v1::Secret out;
+  out.set_name(std::string(text.substr(0, equals)));
+  std::string_view source = equals == text.npos ? std::string_view() : text.substr(equals + 1);
+  if (ConsumePrefix(source, "file:")) {
+    out.set_file(std::string(source));
+  } else if (ConsumePrefix(source, "env:")) {
+    out.set_environment(std::string(source));
+  } else {
+    // Who writes a value here shall not find it in a log.
+    return absl::InvalidArgumentError(Concat(out.name().substr(0, kMaxSecretName),
+                                             ": write NAME=file:/path or NAME=env:VARIABLE"));
+  }
+  if (const std::string problem = SecretProblem(out); !problem.empty()) {
+    return absl::InvalidArgumentError(Concat(out.name().substr(0, kMaxSecretName), ": ", problem));
+  }
+  return out;
 }
 
 absl::Status AddLambdaMapping(std::string_view text, LambdaMap& map) {

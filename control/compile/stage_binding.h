@@ -13,6 +13,7 @@
 #include "proto/snapshot/cluster.pb.h"
 #include "proto/snapshot/function.pb.h"
 #include "proto/snapshot/integration.pb.h"
+#include "proto/snapshot/secret.pb.h"
 #include "proto/snapshot/stage.pb.h"
 
 namespace postern {
@@ -33,13 +34,22 @@ namespace postern {
 /// All URLs of one name are of one form and have one path.
 using LambdaMap = std::map<std::string, std::vector<std::string>, std::less<>>;
 
-/// What HTTPS upstreams of integrations are met with, as absolute paths of PEM files. Empty ones
-/// leave the default. The gateway reads them again when they change.
+/// What HTTPS upstreams of integrations are met with: absolute paths of PEM files, or
+/// "secret:NAME". Empty ones leave the default. The gateway reads them again when they change.
 struct UpstreamTlsFiles {
   std::string truststore;         ///< roots in place of the system's
   std::string certificate_chain;  ///< client certificate, leaf first; needs its key
   std::string private_key;
 };
+
+/// Whether `text` is "secret:NAME", and no path.
+bool IsSecretReference(std::string_view text);
+
+/// Lets `out` be what `text` names: the secret NAME of "secret:NAME", else a file.
+void SetDataSource(std::string_view text, snapshot::v1::DataSource* out);
+
+/// Takes "NAME=file:/path" or "NAME=env:VARIABLE", as on the command line.
+absl::StatusOr<snapshot::v1::Secret> ParseSecret(std::string_view text);
 
 /// What a stage adds to a definition.
 struct StageOptions {
@@ -49,6 +59,7 @@ struct StageOptions {
   std::map<std::string, std::string, std::less<>> variables;
   LambdaMap lambda;
   UpstreamTlsFiles upstream_tls;
+  std::vector<snapshot::v1::Secret> secrets;  ///< where they are; unique by name
   /// Longest silence inside an answer (Cluster.response_idle_timeout_ms). Absent: its default.
   std::optional<uint32_t> response_idle_timeout_ms;
 };

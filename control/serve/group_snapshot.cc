@@ -4,26 +4,17 @@
 
 #include "control/common/strings.h"
 #include "control/compile/compile.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
+#include "proto/common/deterministic.h"
 
 namespace postern {
 namespace {
 
 namespace v1 = snapshot::v1;
 
-std::string Serialize(const google::protobuf::MessageLite& message) {
-  std::string out;
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return out;
-}
+constexpr std::string_view kDefaultStage = "$default";
 
 // Adds what has a name to what others brought, and says who differ.
 template <typename Message>
@@ -32,12 +23,30 @@ void Merge(const google::protobuf::RepeatedPtrField<Message>& from, std::string_
            std::vector<std::string>* problems) {
   for (const Message& message : from) {
     const auto [it, inserted] = into->emplace(message.name(), std::pair(message, stage));
-    if (inserted || Serialize(it->second.first) == Serialize(message)) continue;
+    if (inserted ||
+        SerializeDeterministically(it->second.first) == SerializeDeterministically(message))
+      continue;
     problems->push_back(Concat("stage ", stage, " and stage ", it->second.second,
                                " of one group set ", kind, " \"", message.name(),
                                "\" differently: give both the same settings, or put them into "
                                "different groups"));
   }
+}
+
+// What a deployment is, what belongs to it, and the bytes of it.
+absl::Status ReadDeployment(Store::Transaction& store, const std::string& api_id,
+                            const std::string& digest, v1::Snapshot* about,
+                            v1::Deployment* deployment, DeploymentContents* contents) {
+  absl::StatusOr<DeploymentRow> row = store.Deployment(api_id, digest);
+  if (!row.ok()) return row.status();
+  absl::StatusOr<std::string> content = store.Content(digest);
+  if (!content.ok()) return content.status();
+  if (!about->ParseFromString(row->about) || about->apis_size() != 1 ||
+      !deployment->ParseFromString(*content)) {
+    return absl::DataLossError(Concat("deployment ", digest, " cannot be read"));
+  }
+  contents->emplace(digest, std::make_shared<const std::string>(*std::move(content)));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -54,7 +63,9 @@ absl::StatusOr<StageOptions> ToStageOptions(std::string_view name,
                                             const control::v1::StageSettings& settings) {
   StageOptions out;
   std::vector<std::string> problems;
-  out.name = std::string(name);
+  // Both names, for which of them counts is known with the type of the API.
+  out.http_api_name = std::string(name);
+  if (name != kDefaultStage) out.name = std::string(name);
   for (const auto& [key, value] : settings.variables()) out.variables[key] = value;
   if (settings.lambdas_size() > 1000) problems.emplace_back("more than 1000 lambdas");
   for (const auto& lambda : settings.lambdas()) {
@@ -72,10 +83,11 @@ absl::StatusOr<StageOptions> ToStageOptions(std::string_view name,
                       settings.upstream_private_key()};
   for (const std::string* file : {&out.upstream_tls.truststore, &out.upstream_tls.certificate_chain,
                                   &out.upstream_tls.private_key}) {
-    if (!file->empty() && file->front() != '/') {
+    if (!file->empty() && file->front() != '/' && !IsSecretReference(*file)) {
       problems.push_back(Concat("\"", *file, "\": a path on the sidecar must begin with a slash"));
     }
   }
+  out.secrets.assign(settings.secrets().begin(), settings.secrets().end());
   if (settings.has_response_idle_timeout_ms()) {
     out.response_idle_timeout_ms = settings.response_idle_timeout_ms();
   }
@@ -92,6 +104,10 @@ absl::StatusOr<StageOptions> ToStageOptions(std::string_view name,
   if (absl::Status status = ValidateStageOptions(out); !status.ok()) {
     problems.push_back(Message(status));
   }
+  if (settings.has_canary() &&
+      !(settings.canary().percent_traffic() >= 0 && settings.canary().percent_traffic() <= 100)) {
+    problems.emplace_back("canary: its share is between 0 and 100 percent");
+  }
   if (!problems.empty()) return absl::InvalidArgumentError(Join(problems, "\n"));
   return out;
 }
@@ -103,18 +119,29 @@ absl::StatusOr<std::shared_ptr<const GroupCompiler::Piece>> GroupCompiler::Compi
     return absl::DataLossError(
         Concat("settings of stage ", row.api_id, "/", row.name, " cannot be read"));
   }
-  absl::StatusOr<DeploymentRow> deployment = store.Deployment(row.api_id, row.deployment);
-  if (!deployment.ok()) return deployment.status();
-  absl::StatusOr<std::string> content = store.Content(row.deployment);
-  if (!content.ok()) return content.status();
+  auto piece = std::make_shared<Piece>();
   v1::Snapshot about;
   CompileInput input;
-  if (!about.ParseFromString(deployment->about) || about.apis_size() != 1 ||
-      !input.deployment.ParseFromString(*content)) {
-    return absl::DataLossError(Concat("deployment ", row.deployment, " cannot be read"));
+  if (absl::Status status = ReadDeployment(store, row.api_id, row.deployment, &about,
+                                           &input.deployment, &piece->contents);
+      !status.ok()) {
+    return status;
   }
   input.api = about.apis(0);
   input.modules.assign(about.modules().begin(), about.modules().end());
+  if (!row.canary.empty()) {
+    CompileInput::Canary& canary = input.canary.emplace();
+    if (absl::Status status = ReadDeployment(store, row.api_id, row.canary, &about,
+                                             &canary.deployment, &piece->contents);
+        !status.ok()) {
+      return status;
+    }
+    canary.modules.assign(about.modules().begin(), about.modules().end());
+    canary.percent_traffic = settings.canary().percent_traffic();
+    for (const auto& [key, value] : settings.canary().variable_overrides()) {
+      canary.variable_overrides[key] = value;
+    }
+  }
 
   CompileOptions options;
   absl::StatusOr<StageOptions> stage = ToStageOptions(row.name, settings);
@@ -124,16 +151,18 @@ absl::StatusOr<std::shared_ptr<const GroupCompiler::Piece>> GroupCompiler::Compi
   if (settings.has_access_log()) options.access_log = settings.access_log();
   absl::StatusOr<v1::Snapshot> compiled = CompileSnapshot({input}, options);
   if (!compiled.ok()) return compiled.status();
+  if (compiled->stages(0).name() != row.name) {
+    return absl::InvalidArgumentError(Concat("only HTTP APIs have a stage ", kDefaultStage));
+  }
 
-  auto piece = std::make_shared<Piece>();
   piece->revision = row.revision;
   piece->deployment = row.deployment;
   piece->snapshot = *std::move(compiled);
   // What is in the store is what was named, whatever this version of the program would write.
-  piece->snapshot.mutable_stages(0)->set_deployment_digest(row.deployment);
-  piece->snapshot.mutable_deployments(0)->set_digest(row.deployment);
-  piece->snapshot.mutable_deployments(0)->clear_content();
-  piece->content = std::make_shared<const std::string>(*std::move(content));
+  v1::Stage& named = *piece->snapshot.mutable_stages(0);
+  named.set_deployment_digest(row.deployment);
+  if (named.has_canary()) named.mutable_canary()->set_deployment_digest(row.canary);
+  piece->snapshot.clear_deployments();
   piece->base_path = settings.base_path();
   return piece;
 }
@@ -171,6 +200,7 @@ absl::StatusOr<std::shared_ptr<GroupSnapshot>> GroupCompiler::Compile(Store::Tra
   std::map<std::string, std::pair<v1::Cluster, std::string>> clusters;
   std::map<std::string, std::pair<v1::Function, std::string>> functions;
   std::map<std::string, std::pair<v1::Module, std::string>> modules;
+  std::map<std::string, std::pair<v1::Secret, std::string>> secrets;
   std::map<std::string, std::string> base_paths;
   v1::Domain domain;
   domain.set_name("*");
@@ -178,10 +208,11 @@ absl::StatusOr<std::shared_ptr<GroupSnapshot>> GroupCompiler::Compile(Store::Tra
     // Where stages of one API have deployments that name it differently, the last stage's holds.
     apis[piece->snapshot.apis(0).id()] = piece->snapshot.apis(0);
     *snapshot.add_stages() = piece->snapshot.stages(0);
-    out->deployments.emplace(piece->deployment, piece->content);
+    out->deployments.insert(piece->contents.begin(), piece->contents.end());
     Merge(piece->snapshot.clusters(), "upstream", name, &clusters, &problems);
     Merge(piece->snapshot.functions(), "function", name, &functions, &problems);
     Merge(piece->snapshot.modules(), "module", name, &modules, &problems);
+    Merge(piece->snapshot.secrets(), "secret", name, &secrets, &problems);
     if (const auto [it, inserted] = base_paths.emplace(piece->base_path, name); !inserted) {
       problems.push_back(Concat("stage ", name, " and stage ", it->second,
                                 " of one group have the base path \"/", piece->base_path,
@@ -201,8 +232,9 @@ absl::StatusOr<std::shared_ptr<GroupSnapshot>> GroupCompiler::Compile(Store::Tra
   for (auto& [name, cluster] : clusters) *snapshot.add_clusters() = std::move(cluster.first);
   for (auto& [name, function] : functions) *snapshot.add_functions() = std::move(function.first);
   for (auto& [name, module] : modules) *snapshot.add_modules() = std::move(module.first);
+  for (auto& [name, secret] : secrets) *snapshot.add_secrets() = std::move(secret.first);
   if (domain.mappings_size() > 0) *snapshot.add_domains() = std::move(domain);
-  out->bytes = Serialize(snapshot);
+  out->bytes = SerializeDeterministically(snapshot);
   if (out->bytes.size() > kMaxSnapshotBytes) {
     return absl::ResourceExhaustedError(
         Concat("group ", group, " would come to ", out->bytes.size(),
@@ -221,7 +253,7 @@ void GroupCompiler::SetVersion(GroupSnapshot* snapshot, uint64_t version) {
   message.ParseFromString(snapshot->bytes);
   message.set_version(version);
   snapshot->version = version;
-  snapshot->bytes = Serialize(message);
+  snapshot->bytes = SerializeDeterministically(message);
   snapshot->digest = Sha256Hex(snapshot->bytes);
 }
 

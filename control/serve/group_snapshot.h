@@ -17,6 +17,9 @@
 
 namespace postern {
 
+/// Contents of deployments by their digests.
+using DeploymentContents = std::map<std::string, std::shared_ptr<const std::string>>;
+
 /// What the sidecars of a group should have, as it goes over the wire. Immutable and shared by all
 /// streams.
 struct GroupSnapshot {
@@ -25,7 +28,7 @@ struct GroupSnapshot {
   std::string digest;          ///< SHA-256 of `bytes`, hexadecimal
   std::string content_digest;  ///< the same whatever the version
   std::string bytes;           ///< a Snapshot with empty contents of deployments
-  std::map<std::string, std::shared_ptr<const std::string>> deployments;  ///< contents by digest
+  DeploymentContents deployments;
 };
 
 /// "default".
@@ -59,8 +62,8 @@ class GroupCompiler {
   struct Piece {
     uint64_t revision = 0;
     std::string deployment;
-    snapshot::v1::Snapshot snapshot;  // one stage, contents empty
-    std::shared_ptr<const std::string> content;
+    snapshot::v1::Snapshot snapshot;  // one stage, without deployments
+    DeploymentContents contents;      // of its deployment and its canary's
     std::string base_path;
   };
 

@@ -10,6 +10,7 @@
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
+#include "proto/common/deterministic.h"
 
 namespace postern {
 namespace {
@@ -43,21 +44,6 @@ ImportOptions ToImportOptions(const v1::ImportSettings& settings, const std::str
 
 std::string ShortDigest(const std::string& digest) { return digest.substr(0, 12); }
 
-// A word for URLs from the name of an API, else its id.
-std::string BasePathWord(const std::string& name, const std::string& id) {
-  std::string word;
-  for (const char c : name) {
-    if (IsAlnum(c)) {
-      word.push_back(ToLower(c));
-    } else if (!word.empty() && word.back() != '-') {
-      word.push_back('-');
-    }
-  }
-  word.resize(std::min<size_t>(word.size(), 64));
-  while (!word.empty() && word.back() == '-') word.pop_back();
-  return word.empty() ? id : word;
-}
-
 // The base path of a stage that is created without one: everything if nothing of the group is
 // there, else a word that nobody has.
 absl::StatusOr<std::string> ChooseBasePath(Store::Transaction& store, const std::string& group,
@@ -85,6 +71,31 @@ absl::Status CheckSettings(const std::string& name, const v1::StageSettings& set
         Concat("settings of a stage have at most ", kMaxSettings, " bytes"));
   }
   return ToStageOptions(name, settings).status();
+}
+
+// Gives a stage its settings, and the canary that they name in full.
+absl::Status SetSettings(Store::Transaction& store, v1::StageSettings settings, StageRow* row) {
+  row->canary.clear();
+  if (settings.has_canary()) {
+    absl::StatusOr<DeploymentRow> canary =
+        store.Deployment(row->api_id, settings.canary().deployment_digest());
+    if (!canary.ok()) {
+      return absl::Status(canary.status().code(), Concat("canary: ", Message(canary.status())));
+    }
+    row->canary = canary->digest;
+    settings.mutable_canary()->set_deployment_digest(canary->digest);
+  }
+  row->group = settings.group();
+  row->settings = SerializeDeterministically(settings);
+  return absl::OkStatus();
+}
+
+// A stage that tries a deployment out does not get a third one under its feet.
+absl::Status RefuseCanary(const StageRow& row) {
+  if (row.canary.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(Concat("stage ", row.api_id, "/", row.name,
+                                              " has a canary (deployment ", ShortDigest(row.canary),
+                                              "): promote it, or remove it, first"));
 }
 
 }  // namespace
@@ -240,6 +251,40 @@ Manager::Result<v1::PutDefinitionResponse> Manager::PutDefinition(
   return out;
 }
 
+// Keeps what a definition was imported to, if it is not there already.
+absl::StatusOr<DeploymentRow> Manager::KeepDeployment(Store::Transaction& store,
+                                                      const DefinitionRow& definition,
+                                                      CompileInput input,
+                                                      const std::string& description,
+                                                      Change* change) {
+  DeploymentRow row;
+  ForEachMethod(std::as_const(input.deployment),
+                [&row](const snapshot::v1::Method&) { ++row.methods; });
+  const snapshot::v1::StoredDeployment stored = StoreDeployment(std::move(input.deployment));
+  if (stored.content().size() > kMaxDeploymentBytes) {
+    return absl::InvalidArgumentError(Concat("the deployment would have ", stored.content().size(),
+                                             " bytes; at most ", kMaxDeploymentBytes,
+                                             " are allowed"));
+  }
+  snapshot::v1::Snapshot about;
+  *about.add_apis() = std::move(input.api);
+  for (auto& module : input.modules) *about.add_modules() = std::move(module);
+  row.api_id = definition.api_id;
+  row.digest = stored.digest();
+  row.about = SerializeDeterministically(about);
+  row.api_name = definition.api_name;
+  row.definition_digest = definition.digest;
+  row.description = description;
+  absl::StatusOr<bool> inserted = store.PutDeployment(row, stored.content());
+  if (!inserted.ok()) return inserted.status();
+  if (*inserted) {
+    change->action = "create deployment";
+    change->object = Concat("deployment ", row.api_id, "/", ShortDigest(row.digest));
+    change->detail = row.description;
+  }
+  return store.Deployment(row.api_id, row.digest);
+}
+
 Manager::Result<v1::Deployment> Manager::CreateDeployment(
     const Actor& actor, const v1::CreateDeploymentRequest& request) {
   if (request.description().size() > kMaxDescription) {
@@ -268,32 +313,11 @@ Manager::Result<v1::Deployment> Manager::CreateDeployment(
               Concat("the definition is refused by this version of the control plane:\n",
                      result.report.ToText(/*color=*/false)));
         }
-        DeploymentRow row;
-        ForEachMethod(std::as_const(result.deployment),
-                      [&row](const snapshot::v1::Method&) { ++row.methods; });
-        const snapshot::v1::StoredDeployment stored = StoreDeployment(std::move(result.deployment));
-        if (stored.content().size() > kMaxDeploymentBytes) {
-          return absl::InvalidArgumentError(Concat("the deployment would have ",
-                                                   stored.content().size(), " bytes; at most ",
-                                                   kMaxDeploymentBytes, " are allowed"));
-        }
-        snapshot::v1::Snapshot about;
-        *about.add_apis() = result.api;
-        for (auto& module : result.modules) *about.add_modules() = std::move(module);
-        row.api_id = definition->api_id;
-        row.digest = stored.digest();
-        row.about = about.SerializeAsString();
-        row.api_name = definition->api_name;
-        row.definition_digest = definition->digest;
-        row.description = request.description();
-        absl::StatusOr<bool> inserted = store.PutDeployment(row, stored.content());
-        if (!inserted.ok()) return inserted.status();
-        if (*inserted) {
-          change->action = "create deployment";
-          change->object = Concat("deployment ", row.api_id, "/", ShortDigest(row.digest));
-          change->detail = row.description;
-        }
-        absl::StatusOr<DeploymentRow> kept = store.Deployment(row.api_id, row.digest);
+        absl::StatusOr<DeploymentRow> kept =
+            KeepDeployment(store, *definition,
+                           {std::move(result.api), std::move(result.deployment), std::nullopt,
+                            std::move(result.modules)},
+                           request.description(), change);
         if (!kept.ok()) return kept.status();
         absl::StatusOr<v1::Deployment> described = Describe(store, *kept);
         if (described.ok()) out = *std::move(described);
@@ -375,40 +399,19 @@ Manager::Result<v1::DeleteDeploymentResponse> Manager::DeleteDeployment(
   return v1::DeleteDeploymentResponse();
 }
 
-Manager::Result<v1::Stage> Manager::CreateStage(const Actor& actor,
-                                                const v1::CreateStageRequest& request) {
-  if (absl::Status status = CheckSettings(request.name(), request.settings()); !status.ok()) {
-    return status;
-  }
+Manager::Result<v1::Stage> Manager::ChangeStage(
+    const Actor& actor, std::string_view action,
+    absl::FunctionRef<absl::Status(Store::Transaction&, Change*, StageRow*)> body) {
   v1::Stage out;
   absl::Status status =
       Apply(actor, [&](Store::Transaction& store, Change* change) -> absl::Status {
-        if (store.Stage(request.api_id(), request.name()).ok()) {
-          return absl::AlreadyExistsError(
-              Concat("API ", request.api_id(), " has a stage \"", request.name(), "\" already"));
-        }
-        absl::StatusOr<DeploymentRow> deployment =
-            store.Deployment(request.api_id(), request.deployment_digest());
-        if (!deployment.ok()) return deployment.status();
-        v1::StageSettings settings = request.settings();
-        if (settings.group().empty()) settings.set_group(std::string(kDefaultGroup));
-        if (!settings.has_base_path()) {
-          absl::StatusOr<std::string> base_path = ChooseBasePath(
-              store, settings.group(), deployment->api_name, deployment->api_id, request.name());
-          if (!base_path.ok()) return base_path.status();
-          settings.set_base_path(*std::move(base_path));
-        }
         StageRow row;
-        row.api_id = deployment->api_id;
-        row.name = request.name();
-        row.group = settings.group();
-        row.deployment = deployment->digest;
-        row.settings = settings.SerializeAsString();
-        if (absl::Status status = store.PutStage(&row, "create"); !status.ok()) return status;
-        change->action = "create stage";
+        change->action = action == "create" || action == "update" ? Concat(action, " stage")
+                                                                  : std::string(action);
+        if (absl::Status status = body(store, change, &row); !status.ok()) return status;
+        if (absl::Status status = store.PutStage(&row, action); !status.ok()) return status;
         change->object = Concat("stage ", row.api_id, "/", row.name);
-        change->detail = Concat("deployment ", ShortDigest(row.deployment), ", group ", row.group);
-        change->groups = {row.group};
+        change->groups.insert(row.group);
         absl::StatusOr<v1::Stage> described = Describe(store, row);
         if (described.ok()) out = *std::move(described);
         return described.status();
@@ -418,102 +421,140 @@ Manager::Result<v1::Stage> Manager::CreateStage(const Actor& actor,
   return out;
 }
 
+void Manager::Point(const std::string& digest, Change* change, StageRow* row) {
+  change->detail = Concat("deployment ", ShortDigest(row->deployment), " -> ", ShortDigest(digest));
+  row->deployment = digest;
+}
+
+Manager::Result<v1::Stage> Manager::CreateStage(const Actor& actor,
+                                                const v1::CreateStageRequest& request) {
+  if (absl::Status status = CheckSettings(request.name(), request.settings()); !status.ok()) {
+    return status;
+  }
+  return ChangeStage(
+      actor, "create",
+      [&](Store::Transaction& store, Change* change, StageRow* row) -> absl::Status {
+        if (store.Stage(request.api_id(), request.name()).ok()) {
+          return absl::AlreadyExistsError(
+              Concat("API ", request.api_id(), " has a stage \"", request.name(), "\" already"));
+        }
+        absl::StatusOr<DeploymentRow> deployment =
+            store.Deployment(request.api_id(), request.deployment_digest());
+        if (!deployment.ok()) return deployment.status();
+        row->api_id = deployment->api_id;
+        row->name = request.name();
+        row->deployment = deployment->digest;
+        v1::StageSettings settings = request.settings();
+        if (settings.group().empty()) settings.set_group(std::string(kDefaultGroup));
+        if (!settings.has_base_path()) {
+          absl::StatusOr<std::string> base_path = ChooseBasePath(
+              store, settings.group(), deployment->api_name, deployment->api_id, request.name());
+          if (!base_path.ok()) return base_path.status();
+          settings.set_base_path(*std::move(base_path));
+        }
+        change->detail =
+            Concat("deployment ", ShortDigest(row->deployment), ", group ", settings.group());
+        return SetSettings(store, std::move(settings), row);
+      });
+}
+
 Manager::Result<v1::Stage> Manager::UpdateStage(const Actor& actor,
                                                 const v1::UpdateStageRequest& request) {
   if (absl::Status status = CheckSettings(request.name(), request.settings()); !status.ok()) {
     return status;
   }
-  v1::Stage out;
-  absl::Status status =
-      Apply(actor, [&](Store::Transaction& store, Change* change) -> absl::Status {
-        absl::StatusOr<StageRow> row = store.Stage(request.api_id(), request.name());
-        if (!row.ok()) return row.status();
-        if (request.expected_revision() != 0 && request.expected_revision() != row->revision) {
-          return absl::AbortedError(Concat("stage ", row->api_id, "/", row->name,
-                                           " was changed by ", row->updated_by,
+  return ChangeStage(
+      actor, "update",
+      [&](Store::Transaction& store, Change* change, StageRow* row) -> absl::Status {
+        absl::StatusOr<StageRow> before = store.Stage(request.api_id(), request.name());
+        if (!before.ok()) return before.status();
+        if (request.expected_revision() != 0 && request.expected_revision() != before->revision) {
+          return absl::AbortedError(Concat("stage ", before->api_id, "/", before->name,
+                                           " was changed by ", before->updated_by,
                                            " meanwhile; look at it again"));
         }
-        change->groups.insert(row->group);
-        change->detail = Concat("deployment ", ShortDigest(row->deployment));
+        *row = *before;
+        change->groups.insert(before->group);
+        change->detail = Concat("deployment ", ShortDigest(before->deployment));
+        if (request.has_settings()) {
+          v1::StageSettings known;
+          known.ParseFromString(before->settings);
+          v1::StageSettings settings = request.settings();
+          if (settings.group().empty()) settings.set_group(std::string(kDefaultGroup));
+          if (!settings.has_base_path()) settings.set_base_path(known.base_path());
+          if (absl::Status status = SetSettings(store, std::move(settings), row); !status.ok()) {
+            return status;
+          }
+          change->detail += ", settings";
+        }
         if (!request.deployment_digest().empty()) {
           absl::StatusOr<DeploymentRow> deployment =
               store.Deployment(row->api_id, request.deployment_digest());
           if (!deployment.ok()) return deployment.status();
-          if (row->deployment != deployment->digest) {
+          if (before->deployment != deployment->digest) {
+            if (!before->canary.empty()) {
+              if (absl::Status status = RefuseCanary(*row); !status.ok()) return status;
+            }
             change->detail += Concat(" -> ", ShortDigest(deployment->digest));
           }
           row->deployment = deployment->digest;
         }
-        if (request.has_settings()) {
-          v1::StageSettings before;
-          before.ParseFromString(row->settings);
-          v1::StageSettings settings = request.settings();
-          if (settings.group().empty()) settings.set_group(std::string(kDefaultGroup));
-          if (!settings.has_base_path()) settings.set_base_path(before.base_path());
-          row->group = settings.group();
-          row->settings = settings.SerializeAsString();
-          change->groups.insert(row->group);
-          change->detail += ", settings";
+        if (row->canary != before->canary) {
+          change->detail += row->canary.empty() ? std::string(", no canary")
+                                                : Concat(", canary ", ShortDigest(row->canary));
         }
-        if (absl::Status status = store.PutStage(&*row, "update"); !status.ok()) return status;
-        change->action = "update stage";
-        change->object = Concat("stage ", row->api_id, "/", row->name);
-        absl::StatusOr<v1::Stage> described = Describe(store, *row);
-        if (described.ok()) out = *std::move(described);
-        return described.status();
+        return absl::OkStatus();
       });
-  if (!status.ok()) return status;
-  out.set_group_version(hub_.CountsOf(out.settings().group()).version);
-  return out;
-}
-
-Manager::Result<v1::Stage> Manager::Move(
-    const Actor& actor, const std::string& api_id, const std::string& stage,
-    std::string_view action,
-    absl::FunctionRef<absl::StatusOr<std::string>(Store::Transaction&, const StageRow&)> choose) {
-  v1::Stage out;
-  absl::Status status =
-      Apply(actor, [&](Store::Transaction& store, Change* change) -> absl::Status {
-        absl::StatusOr<StageRow> row = store.Stage(api_id, stage);
-        if (!row.ok()) return row.status();
-        absl::StatusOr<std::string> digest = choose(store, *row);
-        if (!digest.ok()) return digest.status();
-        change->action = std::string(action);
-        change->object = Concat("stage ", row->api_id, "/", row->name);
-        change->detail =
-            Concat("deployment ", ShortDigest(row->deployment), " -> ", ShortDigest(*digest));
-        change->groups = {row->group};
-        row->deployment = *std::move(digest);
-        if (absl::Status status = store.PutStage(&*row, action); !status.ok()) return status;
-        absl::StatusOr<v1::Stage> described = Describe(store, *row);
-        if (described.ok()) out = *std::move(described);
-        return described.status();
-      });
-  if (!status.ok()) return status;
-  out.set_group_version(hub_.CountsOf(out.settings().group()).version);
-  return out;
 }
 
 Manager::Result<v1::Stage> Manager::Promote(const Actor& actor, const v1::PromoteRequest& request) {
-  return Move(actor, request.api_id(), request.to_stage(), "promote",
-              [&](Store::Transaction& store, const StageRow&) -> absl::StatusOr<std::string> {
-                absl::StatusOr<StageRow> from = store.Stage(request.api_id(), request.from_stage());
-                if (!from.ok()) return from.status();
-                return from->deployment;
-              });
+  return ChangeStage(
+      actor, "promote",
+      [&](Store::Transaction& store, Change* change, StageRow* row) -> absl::Status {
+        absl::StatusOr<StageRow> to = store.Stage(request.api_id(), request.to_stage());
+        if (!to.ok()) return to.status();
+        *row = *std::move(to);
+        std::string digest;
+        if (!request.from_stage().empty()) {
+          absl::StatusOr<StageRow> from = store.Stage(request.api_id(), request.from_stage());
+          if (!from.ok()) return from.status();
+          if (absl::Status status = RefuseCanary(*row); !status.ok()) return status;
+          digest = from->deployment;
+        } else {
+          if (row->canary.empty()) {
+            return absl::FailedPreconditionError(
+                Concat("stage ", row->api_id, "/", row->name, " has no canary to promote"));
+          }
+          digest = row->canary;
+          v1::StageSettings settings;
+          settings.ParseFromString(row->settings);
+          for (const auto& [key, value] : settings.canary().variable_overrides()) {
+            (*settings.mutable_variables())[key] = value;
+          }
+          settings.clear_canary();
+          if (absl::Status status = SetSettings(store, std::move(settings), row); !status.ok()) {
+            return status;
+          }
+        }
+        Point(digest, change, row);
+        return absl::OkStatus();
+      });
 }
 
 Manager::Result<v1::Stage> Manager::Rollback(const Actor& actor,
                                              const v1::RollbackRequest& request) {
-  return Move(
-      actor, request.api_id(), request.stage(), "rollback",
-      [&](Store::Transaction& store, const StageRow& row) -> absl::StatusOr<std::string> {
-        absl::StatusOr<std::vector<HistoryRow>> history = store.History(row.api_id, row.name);
+  return ChangeStage(
+      actor, "rollback",
+      [&](Store::Transaction& store, Change* change, StageRow* row) -> absl::Status {
+        absl::StatusOr<StageRow> stage = store.Stage(request.api_id(), request.stage());
+        if (!stage.ok()) return stage.status();
+        *row = *std::move(stage);
+        absl::StatusOr<std::vector<HistoryRow>> history = store.History(row->api_id, row->name);
         if (!history.ok()) return history.status();
         std::string found;
         for (const HistoryRow& entry : *history) {
           if (request.deployment_digest().empty()
-                  ? entry.deployment == row.deployment
+                  ? entry.deployment == row->deployment
                   : !entry.deployment.starts_with(request.deployment_digest())) {
             continue;
           }
@@ -525,13 +566,78 @@ Manager::Result<v1::Stage> Manager::Rollback(const Actor& actor,
           found = entry.deployment;
           if (request.deployment_digest().empty()) break;
         }
-        if (!found.empty()) return found;
+        if (!found.empty()) {
+          Point(found, change, row);
+          return absl::OkStatus();
+        }
         return absl::FailedPreconditionError(
             request.deployment_digest().empty()
-                ? Concat("stage ", row.api_id, "/", row.name, " has had no other deployment")
-                : Concat("stage ", row.api_id, "/", row.name, " has not had a deployment ",
+                ? Concat("stage ", row->api_id, "/", row->name, " has had no other deployment")
+                : Concat("stage ", row->api_id, "/", row->name, " has not had a deployment ",
                          request.deployment_digest(), "; its history shows which"));
       });
+}
+
+absl::Status Manager::Publish(const Actor& actor, const std::string& group,
+                              std::vector<Published> definitions) {
+  for (Published& published : definitions) {
+    published.settings.set_group(group);
+    if (absl::Status status = CheckSettings(published.stage, published.settings); !status.ok()) {
+      return status;
+    }
+  }
+  return Apply(actor, [&](Store::Transaction& store, Change* change) -> absl::Status {
+    absl::StatusOr<std::vector<StageRow>> rows = store.Stages("", group);
+    if (!rows.ok()) return rows.status();
+    std::map<std::pair<std::string, std::string>, StageRow> before;
+    for (StageRow& row : *rows) before.emplace(std::pair(row.api_id, row.name), std::move(row));
+    std::vector<std::string> changed;
+    std::map<std::string, std::string> names;  // of APIs by their ids
+    for (Published& published : definitions) {
+      const auto [named, is_new] =
+          names.emplace(published.definition.api_id, published.definition.api_name);
+      if (!is_new) return ApiIdTaken(named->first, named->second, published.definition.api_name);
+      absl::StatusOr<DefinitionRow> kept = store.Definition(published.definition.api_id);
+      if (!kept.ok() && !absl::IsNotFound(kept.status())) return kept.status();
+      if (!kept.ok() || kept->digest != published.definition.digest ||
+          kept->settings != published.definition.settings) {
+        if (absl::Status status = store.PutDefinition(published.definition); !status.ok()) {
+          return status;
+        }
+        changed.push_back(published.definition.file_name);
+      }
+      absl::StatusOr<DeploymentRow> deployment =
+          KeepDeployment(store, published.definition, std::move(published.input), "", change);
+      if (!deployment.ok()) return deployment.status();
+      StageRow row;
+      row.api_id = deployment->api_id;
+      row.name = published.stage;
+      row.deployment = deployment->digest;
+      if (absl::Status status = SetSettings(store, published.settings, &row); !status.ok()) {
+        return status;
+      }
+      const auto same = before.find({row.api_id, row.name});
+      const bool is_same = same != before.end() && same->second.deployment == row.deployment &&
+                           same->second.settings == row.settings;
+      if (same != before.end()) before.erase(same);
+      if (is_same) continue;
+      if (absl::Status status = store.PutStage(&row, "update"); !status.ok()) return status;
+      changed.push_back(
+          Concat("stage ", row.api_id, "/", row.name, " at ", ShortDigest(row.deployment)));
+    }
+    for (const auto& [key, row] : before) {
+      if (absl::Status status = store.DeleteStage(row.api_id, row.name); !status.ok()) {
+        return status;
+      }
+      changed.push_back(Concat("no stage ", row.api_id, "/", row.name));
+    }
+    change->groups = {group};
+    if (changed.empty() && change->action.empty()) return absl::OkStatus();
+    change->action = "publish";
+    change->object = Concat("group ", group);
+    change->detail = Join(changed, ", ");
+    return absl::OkStatus();
+  });
 }
 
 Manager::Result<v1::Stage> Manager::GetStage(const Actor& /*actor*/,

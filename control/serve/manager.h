@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "control/compile/compile.h"
 #include "control/serve/group_snapshot.h"
 #include "control/serve/push_hub.h"
 #include "control/store/store.h"
@@ -35,6 +36,20 @@ class Manager {
   /// Compiles every group of the store and has it pushed. Fails if one does not compile, which
   /// takes a damaged store or another version of the program.
   absl::Status Start();
+
+  /// A definition that has been read already.
+  struct Published {
+    DefinitionRow definition;
+    CompileInput input;  ///< what it was imported to
+    std::string stage;
+    control::v1::StageSettings settings;  ///< with a base path
+  };
+
+  /// Makes `definitions` what `group` serves, and nothing else: a stage for each, in one
+  /// transaction; stages of the group that are not among them are deleted. Records nothing if
+  /// nothing is new.
+  absl::Status Publish(const Actor& actor, const std::string& group,
+                       std::vector<Published> definitions);
 
   template <typename T>
   using Result = absl::StatusOr<T>;
@@ -83,11 +98,17 @@ class Manager {
                      absl::FunctionRef<absl::Status(Store::Transaction&, Change*)> body);
   absl::Status CompileGroup(Store::Transaction& store, const std::string& group,
                             std::vector<std::shared_ptr<GroupSnapshot>>* out);
+  /// Makes or changes a stage: `body` says what it shall be and what to record.
+  Result<control::v1::Stage> ChangeStage(
+      const Actor& actor, std::string_view action,
+      absl::FunctionRef<absl::Status(Store::Transaction&, Change*, StageRow*)> body);
+  static absl::StatusOr<DeploymentRow> KeepDeployment(Store::Transaction& store,
+                                                      const DefinitionRow& definition,
+                                                      CompileInput input,
+                                                      const std::string& description,
+                                                      Change* change);
   /// Lets a stage point at another deployment.
-  Result<control::v1::Stage> Move(
-      const Actor& actor, const std::string& api_id, const std::string& stage,
-      std::string_view action,
-      absl::FunctionRef<absl::StatusOr<std::string>(Store::Transaction&, const StageRow&)> choose);
+  static void Point(const std::string& digest, Change* change, StageRow* row);
   absl::StatusOr<control::v1::Stage> Describe(Store::Transaction& store, const StageRow& row);
   absl::StatusOr<control::v1::Deployment> Describe(Store::Transaction& store,
                                                    const DeploymentRow& row);

@@ -217,6 +217,125 @@ TEST_F(ManagerTest, PromoteAndRollBack) {
   EXPECT_NE(audit->records(0).detail().find(" -> "), std::string::npos);
 }
 
+// rest-api.md 13.4
+TEST_F(ManagerTest, ACanaryIsTriedOutAndPromoted) {
+  const v1::Deployment one = Compile(Definition("pets", "http://${stageVariables.host}:1/"));
+  const v1::Deployment two = Compile(Definition("pets", "http://${stageVariables.host}:2/"));
+  const v1::Deployment three = Compile(Definition("pets", "http://localhost:3/"));
+  v1::StageSettings settings;
+  (*settings.mutable_variables())["host"] = "old";
+  ASSERT_TRUE(Create(one, "prod", settings).ok());
+
+  v1::UpdateStageRequest update;
+  update.set_api_id(one.api_id());
+  update.set_name("prod");
+  *update.mutable_settings() = settings;
+  v1::CanarySettings& canary = *update.mutable_settings()->mutable_canary();
+  canary.set_deployment_digest(two.digest().substr(0, 8));
+  canary.set_percent_traffic(12.5);
+  (*canary.mutable_variable_overrides())["host"] = "new";
+  auto stage = manager_->UpdateStage(kActor, update);
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  EXPECT_EQ(stage->deployment_digest(), one.digest());
+  EXPECT_EQ(stage->settings().canary().deployment_digest(), two.digest());
+
+  snapshot::v1::Snapshot pushed = Pushed();
+  ASSERT_EQ(pushed.deployments_size(), 2);
+  const snapshot::v1::Canary& sent = pushed.stages(0).canary();
+  EXPECT_EQ(sent.deployment_digest(), two.digest());
+  EXPECT_EQ(sent.percent_traffic(), 12.5);
+  EXPECT_EQ(sent.variable_overrides().at("host"), "new");
+  ASSERT_EQ(sent.upstreams_size(), 1);
+  EXPECT_EQ(sent.upstreams(0).cluster(), "http://new:2");
+  EXPECT_EQ(pushed.stages(0).upstreams(0).cluster(), "http://old:1");
+  EXPECT_EQ(pushed.clusters_size(), 2);
+
+  // While it is there, no other deployment comes, and nobody deletes it.
+  EXPECT_TRUE(absl::IsFailedPrecondition(Point(three, "prod").status()));
+  v1::DeleteDeploymentRequest remove;
+  remove.set_digest(two.digest());
+  EXPECT_TRUE(absl::IsFailedPrecondition(manager_->DeleteDeployment(kActor, remove).status()));
+
+  v1::PromoteRequest promote;
+  promote.set_api_id(one.api_id());
+  promote.set_to_stage("prod");
+  stage = manager_->Promote(kActor, promote);
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  EXPECT_EQ(stage->deployment_digest(), two.digest());
+  EXPECT_FALSE(stage->settings().has_canary());
+  EXPECT_EQ(stage->settings().variables().at("host"), "new");
+  EXPECT_EQ(Pushed().stages(0).upstreams(0).cluster(), "http://new:2");
+  EXPECT_EQ(Pushed().deployments_size(), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(manager_->Promote(kActor, promote).status()));
+  EXPECT_TRUE(Point(three, "prod").ok());
+}
+
+TEST_F(ManagerTest, CanariesThatCannotBeAreRefused) {
+  const v1::Deployment one = Compile(Definition("pets", "http://localhost:1/"));
+  const v1::Deployment other = Compile(Definition("shop", "http://localhost:1/"));
+  v1::StageSettings settings;
+  v1::CanarySettings& canary = *settings.mutable_canary();
+  canary.set_deployment_digest(one.digest());
+  for (const double percent : {-0.1, 100.1, std::nan("")}) {
+    canary.set_percent_traffic(percent);
+    EXPECT_TRUE(absl::IsInvalidArgument(Create(one, "prod", settings).status())) << percent;
+  }
+  canary.set_percent_traffic(1);
+  (*canary.mutable_variable_overrides())["a b"] = "x";
+  EXPECT_FALSE(Create(one, "prod", settings).ok());
+  canary.clear_variable_overrides();
+  // Of another API.
+  canary.set_deployment_digest(other.digest());
+  EXPECT_TRUE(absl::IsNotFound(Create(one, "prod", settings).status()));
+  canary.set_deployment_digest("");
+  EXPECT_TRUE(absl::IsInvalidArgument(Create(one, "prod", settings).status()));
+  EXPECT_EQ(manager_->ListStages(kActor, {})->stages_size(), 0);
+}
+
+// A variable is bound in the stage: no deployment is made for a new value.
+TEST_F(ManagerTest, AStageVariableChangesWithoutADeployment) {
+  const v1::Deployment one = Compile(Definition("pets", "http://${stageVariables.host}/"));
+  v1::UpdateStageRequest update;
+  update.set_api_id(one.api_id());
+  update.set_name("prod");
+  (*update.mutable_settings()->mutable_variables())["host"] = "a:1";
+  ASSERT_TRUE(Create(one, "prod", update.settings()).ok());
+  EXPECT_EQ(Pushed().stages(0).upstreams(0).cluster(), "http://a:1");
+  (*update.mutable_settings()->mutable_variables())["host"] = "b:2";
+  ASSERT_TRUE(manager_->UpdateStage(kActor, update).ok());
+  EXPECT_EQ(Pushed().stages(0).upstreams(0).cluster(), "http://b:2");
+  EXPECT_EQ(Pushed().stages(0).deployment_digest(), one.digest());
+  EXPECT_EQ(manager_->ListDeployments(kActor, {})->deployments_size(), 1);
+}
+
+TEST_F(ManagerTest, SecretsAreKeptAsPlacesAndAreOneInAGroup) {
+  const v1::Deployment pets = Compile(Definition("pets", "https://localhost:1/"));
+  const v1::Deployment shop = Compile(Definition("shop", "https://localhost:2/"));
+  v1::StageSettings settings;
+  settings.set_upstream_certificate("/tls/tls.crt");
+  settings.set_upstream_private_key("secret:key");
+  snapshot::v1::Secret& secret = *settings.add_secrets();
+  secret.set_name("key");
+  secret.set_file("/tls/tls.key");
+  ASSERT_TRUE(Create(pets, "prod", settings).ok());
+  const snapshot::v1::Snapshot pushed = Pushed();
+  ASSERT_EQ(pushed.secrets_size(), 1);
+  EXPECT_EQ(pushed.secrets(0).file(), "/tls/tls.key");
+  EXPECT_EQ(pushed.clusters(0).tls().client_private_key().secret(), "key");
+  secret.set_environment("KEY");
+  auto refused = Create(shop, "prod", settings);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  EXPECT_NE(refused.status().message().find("secret \"key\" differently"), absl::string_view::npos);
+  secret.set_name("shop/key");
+  settings.set_upstream_private_key("secret:shop/key");
+  EXPECT_TRUE(Create(shop, "prod", settings).ok());
+  for (const char* name : {"", "a b", "shop/key"}) {
+    v1::StageSettings wrong = settings;
+    wrong.add_secrets()->set_name(name);
+    EXPECT_TRUE(absl::IsInvalidArgument(Create(shop, "test", wrong).status())) << name;
+  }
+}
+
 TEST_F(ManagerTest, WhatDoesNotFitTogetherIsRefusedAsAWhole) {
   const v1::Deployment pets = Compile(Definition("pets", "https://localhost:1/"));
   const v1::Deployment shop = Compile(Definition("shop", "https://localhost:1/"));

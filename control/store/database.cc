@@ -188,6 +188,10 @@ absl::Status Database::Initialize(const Options& options) {
       return absl::InvalidArgumentError(
           Concat("store ", path_, ": is a database of another program; name another file"));
     }
+    if (*version < 1) {
+      return absl::DataLossError(Concat("store ", path_, ": is damaged (schema ", *version,
+                                        "); restore it from a backup"));
+    }
     if (*version > options.schema_version) {
       return absl::FailedPreconditionError(
           Concat("store ", path_, ": was written by a newer Postern (schema ", *version,
@@ -216,8 +220,16 @@ absl::Status Database::Initialize(const Options& options) {
       return status;
     }
   }
-  if (!fresh) return absl::OkStatus();
-  absl::Status status = Execute(Concat("BEGIN IMMEDIATE;", options.schema,
+  if (!fresh && *version == options.schema_version) return absl::OkStatus();
+  std::string statements;
+  if (fresh) {
+    statements = options.schema;
+  } else {
+    for (size_t i = static_cast<size_t>(*version); i <= options.upgrades.size(); ++i) {
+      statements += Concat(options.upgrades[i - 1], ";");
+    }
+  }
+  absl::Status status = Execute(Concat("BEGIN IMMEDIATE;", statements,
                                        ";PRAGMA application_id=", options.application_id,
                                        ";PRAGMA user_version=", options.schema_version, ";COMMIT"));
   if (!status.ok()) Execute("ROLLBACK").IgnoreError();

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -62,11 +63,14 @@ class Database {
     uint32_t application_id = 0;  ///< of files that may be opened; others are refused
     int schema_version = 1;       ///< newer ones are refused
     std::string_view schema;      ///< statements that make a new database
-    uint64_t max_bytes = 0;       ///< size at which writing fails. 0: none
+    /// Statements that make schema n+2 of n+1, at place n, up to schema_version.
+    std::vector<std::string_view> upgrades;
+    uint64_t max_bytes = 0;  ///< size at which writing fails. 0: none
   };
 
-  /// Opens or makes it. FailedPrecondition: another process has it, or a newer program wrote it;
-  /// InvalidArgument: it is something else; DataLoss: it is damaged. Nothing is changed then.
+  /// Opens or makes it; one of an older schema is brought up to date. FailedPrecondition: another
+  /// process has it, or a newer program wrote it; InvalidArgument: it is something else; DataLoss:
+  /// it is damaged. Nothing is changed then.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
                                                         const Options& options);
   ~Database();

@@ -10,7 +10,7 @@ namespace postern {
 namespace {
 
 constexpr uint32_t kApplicationId = 0x50535452;  // "PSTR"
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 constexpr size_t kMaxDetail = 4096;
 constexpr size_t kShortestDigest = 8;
 
@@ -29,7 +29,7 @@ CREATE INDEX deployments_by_digest ON deployments(digest);
 CREATE TABLE stages(
   api_id TEXT NOT NULL, name TEXT NOT NULL, grp TEXT NOT NULL, deployment TEXT NOT NULL,
   settings BLOB NOT NULL, revision INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-  updated_by TEXT NOT NULL, PRIMARY KEY(api_id, name),
+  updated_by TEXT NOT NULL, canary TEXT NOT NULL DEFAULT '', PRIMARY KEY(api_id, name),
   FOREIGN KEY(api_id, deployment) REFERENCES deployments(api_id, digest));
 CREATE INDEX stages_by_group ON stages(grp);
 CREATE TABLE history(
@@ -46,6 +46,11 @@ CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
   source TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, detail TEXT NOT NULL)
 )sql";
+
+// Each brings a store of the schema before up to date.
+constexpr std::string_view kUpgrades[] = {
+    "ALTER TABLE stages ADD COLUMN canary TEXT NOT NULL DEFAULT ''",
+};
 
 constexpr std::string_view kDeploymentColumns =
     "SELECT api_id, digest, about, api_name, definition_digest, description, methods, size_bytes, "
@@ -67,7 +72,8 @@ DeploymentRow ReadDeployment(const Statement& row) {
 }
 
 constexpr std::string_view kStageColumns =
-    "SELECT api_id, name, grp, deployment, settings, revision, updated_ms, updated_by FROM stages ";
+    "SELECT api_id, name, grp, deployment, settings, revision, updated_ms, updated_by, canary "
+    "FROM stages ";
 
 StageRow ReadStage(const Statement& row) {
   StageRow out;
@@ -79,6 +85,7 @@ StageRow ReadStage(const Statement& row) {
   out.revision = static_cast<uint64_t>(row.ColumnInt(5));
   out.updated_ms = row.ColumnInt(6);
   out.updated_by = row.ColumnText(7);
+  out.canary = row.ColumnText(8);
   return out;
 }
 
@@ -99,6 +106,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, Opti
       Database::Open(path, {.application_id = kApplicationId,
                             .schema_version = kSchemaVersion,
                             .schema = kSchema,
+                            .upgrades = {std::begin(kUpgrades), std::end(kUpgrades)},
                             .max_bytes = options.max_bytes});
   if (!db.ok()) return db.status();
   return std::unique_ptr<Store>(new Store(*std::move(db), std::move(options)));
@@ -256,7 +264,8 @@ absl::StatusOr<bool> Store::Transaction::PutDeployment(const DeploymentRow& row,
 
 absl::Status Store::Transaction::DeleteDeployment(std::string_view api_id,
                                                   std::string_view digest) {
-  Statement used = db_.Prepare("SELECT name FROM stages WHERE api_id=? AND deployment=? LIMIT 1");
+  Statement used = db_.Prepare(
+      "SELECT name FROM stages WHERE api_id=?1 AND (deployment=?2 OR canary=?2) LIMIT 1");
   if (used.Text(api_id).Text(digest).Step()) {
     return absl::FailedPreconditionError(Concat("stage ", used.ColumnText(0), " of API ", api_id,
                                                 " points at it; let it point at another first"));
@@ -308,10 +317,11 @@ absl::Status Store::Transaction::PutStage(StageRow* row, std::string_view action
   row->updated_by = actor_.who;
   absl::Status status =
       db_.Prepare(
-             "INSERT INTO stages VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(api_id, name) DO UPDATE SET "
-             "grp=excluded.grp, deployment=excluded.deployment, settings=excluded.settings, "
+             "INSERT INTO stages(api_id, name, grp, deployment, settings, revision, updated_ms, "
+             "updated_by, canary) VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(api_id, name) DO UPDATE "
+             "SET grp=excluded.grp, deployment=excluded.deployment, settings=excluded.settings, "
              "revision=excluded.revision, updated_ms=excluded.updated_ms, "
-             "updated_by=excluded.updated_by")
+             "updated_by=excluded.updated_by, canary=excluded.canary")
           .Text(row->api_id)
           .Text(row->name)
           .Text(row->group)
@@ -320,6 +330,7 @@ absl::Status Store::Transaction::PutStage(StageRow* row, std::string_view action
           .Int(static_cast<int64_t>(row->revision))
           .Int(row->updated_ms)
           .Text(row->updated_by)
+          .Text(row->canary)
           .Run();
   if (!status.ok() || (before.ok() && before->deployment == row->deployment)) return status;
   status = db_.Prepare(
@@ -436,7 +447,8 @@ absl::Status Store::Transaction::Prune() {
              "DELETE FROM deployments WHERE sequence IN (SELECT sequence FROM (SELECT sequence, "
              "row_number() OVER (PARTITION BY api_id ORDER BY sequence DESC) AS age "
              "FROM deployments d WHERE NOT EXISTS (SELECT 1 FROM stages s WHERE s.api_id=d.api_id "
-             "AND s.deployment=d.digest) AND NOT EXISTS (SELECT 1 FROM history h WHERE "
+             "AND (s.deployment=d.digest OR s.canary=d.digest)) AND NOT EXISTS (SELECT 1 FROM "
+             "history h WHERE "
              "h.api_id=d.api_id AND h.deployment=d.digest)) WHERE age > ?)")
           .Int(options_.deployments)
           .Run();

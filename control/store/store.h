@@ -54,6 +54,7 @@ struct StageRow {
   std::string name;
   std::string group;
   std::string deployment;  ///< digest
+  std::string canary;      ///< digest of a second one that it points at; empty: none
   std::string settings;    ///< opaque here
   uint64_t revision = 0;
   int64_t updated_ms = 0;

@@ -204,6 +204,48 @@ TEST_F(StoreTest, WhatAStagePointsAtStays) {
   EXPECT_EQ(Stage("prod").deployment, Sha256Hex("old"));
 }
 
+TEST_F(StoreTest, ACanarysDeploymentStays) {
+  options_.deployments = 0;
+  options_.history = 1;
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Deploy("canary").ok());
+  const absl::Status pointed = store_->Write(kActor, [&](Store::Transaction& t) -> absl::Status {
+    StageRow stage = *t.Stage("api", "prod");
+    stage.name = "other";
+    DeploymentRow deployment;
+    deployment.api_id = "api";
+    deployment.digest = Sha256Hex("main");
+    if (auto put = t.PutDeployment(deployment, "main"); !put.ok()) return put.status();
+    stage.deployment = deployment.digest;
+    stage.canary = Sha256Hex("canary");
+    return t.PutStage(&stage, "create");
+  });
+  ASSERT_TRUE(pointed.ok()) << pointed;
+  ASSERT_TRUE(Deploy("new").ok());
+  EXPECT_EQ(Deployments().size(), 3u);
+  EXPECT_EQ(Stage("other").canary, Sha256Hex("canary"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Write(kActor, [&](Store::Transaction& t) {
+    return t.DeleteDeployment("api", Sha256Hex("canary"));
+  })));
+}
+
+TEST_F(StoreTest, AStoreOfAnOlderProgramIsBroughtUpToDate) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Deploy("one").ok());
+  store_.reset();
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "ALTER TABLE stages DROP COLUMN canary; PRAGMA user_version=1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  ASSERT_TRUE(Open().ok()) << Open();
+  EXPECT_EQ(Stage().canary, "");
+  ASSERT_TRUE(Deploy("two").ok());
+  EXPECT_EQ(Stage().deployment, Sha256Hex("two"));
+  EXPECT_TRUE(Open().ok());
+}
+
 TEST_F(StoreTest, AClockThatJumpsChangesNoOrder) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Deploy("one").ok());

@@ -1,10 +1,10 @@
 #include "core/config/cluster_reader.h"
 
-#include <cstdlib>
 #include <limits>
 #include <utility>
 
 #include "core/config/listener_reader.h"
+#include "core/config/secret_values.h"
 #include "core/net/tls_context.h"
 #include "core/upstream/aws_signer.h"
 #include "lib/crypto/digest.h"
@@ -150,12 +150,11 @@ PemSource ToPem(const v1::DataSource& source, const SecretMap& secrets, const Fi
       out.inline_pem = config.value;
       break;
     case DataSourceConfig::Kind::kEnvironment: {
-      const char* value = std::getenv(config.value.c_str());
-      if (value == nullptr || *value == '\0') {
-        field.Problem(
-            Concat("environment variable ", config.value, " is not set; it should hold PEM text"));
+      absl::StatusOr<std::string> value = ReadSecretValue(config);
+      if (value.ok()) {
+        out.inline_pem = *std::move(value);
       } else {
-        out.inline_pem = value;
+        field.Problem(Concat(std::string(value.status().message()), "; it should hold PEM text"));
       }
       break;
     }

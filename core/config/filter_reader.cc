@@ -98,7 +98,7 @@ ModuleMap ReadModules(const google::protobuf::RepeatedPtrField<v1::Module>& modu
 
 std::vector<FilterSpec> ReadFilters(
     const google::protobuf::RepeatedPtrField<v1::FilterEntry>& filters, const ModuleMap& modules,
-    bool is_api, PlacedFilters* in_force, const Field& field) {
+    bool is_api, SecretExpander* secrets, PlacedFilters* in_force, const Field& field) {
   std::vector<FilterSpec> out;
   if (filters.size() > kMaxFilters) {
     field.Problem("filters", Concat("there are more than ", kMaxFilters));
@@ -111,7 +111,7 @@ std::vector<FilterSpec> ReadFilters(
     FilterSpec spec;
     spec.name = entry.name();
     spec.module = entry.module();
-    spec.config = entry.config_json();
+    spec.config = secrets->Expand(entry.config_json(), item);
     spec.disabled = entry.disabled();
     if (item.Size("name", spec.name, 1, 64) && !IsName(spec.name, "_-")) {
       item.Problem(

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,6 +28,7 @@ using ::testing::StartsWith;
 
 postern_host host;
 std::vector<uint32_t> upstreams;  // what the module has resolved
+bool echo_config = false;         // its messages repeat what it was given
 
 std::string_view View(postern_str text) { return {text.data, text.len}; }
 postern_str Str(std::string_view text) { return {text.data(), text.size()}; }
@@ -41,7 +43,9 @@ postern_status CreateConfig(void*, postern_config_ctx* context, const postern_co
   uint32_t id = 0;
   const std::string_view name = bytes.substr(kStart.size(), bytes.size() - kStart.size() - 2);
   if (host.upstream_resolve(context, Str(name), &id) != POSTERN_OK) {
-    host.config_error(context, Str("upstream"), Str("is unknown"));
+    const std::string text =
+        echo_config ? "is unknown in " + std::string(bytes) : std::string("is unknown");
+    host.config_error(context, Str("upstream"), Str(text));
   }
   upstreams.push_back(id);
   return POSTERN_OK;
@@ -121,6 +125,25 @@ class FiltersTest : public testing::Test {
   ModuleLoader loader_;
 };
 
+// What a module says of a value that it was given goes into logs and answers to control planes.
+TEST_F(FiltersTest, ConfigurationsGetSecretsAndMessagesDoNotTellThem) {
+  ::setenv("POSTERN_TEST_UPSTREAM", "hidden", 1);
+  TestSnapshot snapshot;
+  AddModule(snapshot);
+  v1::Secret* secret = snapshot.message.add_secrets();
+  secret->set_name("where");
+  secret->set_environment("POSTERN_TEST_UPSTREAM");
+  AddFilter(&snapshot.deployment, "a")->set_config_json(R"({"upstream":"${secret:where}"})");
+  echo_config = true;
+  EXPECT_THAT(Problems(snapshot),
+              ElementsAre(HasSubstr("is unknown in {\"upstream\":\"${secret:where}\"}")));
+  echo_config = false;
+  ::unsetenv("POSTERN_TEST_UPSTREAM");
+  EXPECT_THAT(Problems(snapshot),
+              ElementsAre("deployments[0].filters[0].config_json: secret \"where\": environment "
+                          "variable POSTERN_TEST_UPSTREAM is not set"));
+}
+
 TEST_F(FiltersTest, RoutesGetTheirChains) {
   TestSnapshot snapshot;
   AddModule(snapshot);
@@ -140,7 +163,7 @@ TEST_F(FiltersTest, RoutesGetTheirChains) {
   EXPECT_EQ(built.snapshot->filters()->instances()[0]->api_id, "pets");
 }
 
-// http-api.md §2, §13: the route that takes the rest, and the gateway's own answers to preflights.
+// http-api.md §2: the route that takes the rest.
 TEST_F(FiltersTest, RoutesOfHttpApisGetTheirChains) {
   TestSnapshot snapshot;
   AddModule(snapshot);
@@ -153,13 +176,11 @@ TEST_F(FiltersTest, RoutesOfHttpApisGetTheirChains) {
   AddFilter(&snapshot.deployment, "api");
   AddFilter(&snapshot.deployment, "auth", v1::FILTER_POINT_AUTHORIZE);
   AddFilter(rest, "own");
-  snapshot.deployment.mutable_cors()->add_allow_origins("*");
   const RuntimeSnapshot::Built built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
   const Variant& variant = *built.snapshot->stages()[0]->main;
   ASSERT_EQ(variant.routes.size(), 1u);
   EXPECT_THAT(Names(variant.routes[0].chain), ElementsAre("api", "own", "auth"));
-  EXPECT_THAT(Names(variant.preflight.chain), ElementsAre("api"));
 
   TestSnapshot refused;
   AddModule(refused);

@@ -86,6 +86,10 @@ class RuntimeSnapshot {
   /// Filter instances and chains that routes point at. Null: there are no filters.
   const std::shared_ptr<const FilterSet>& filters() const { return filters_; }
 
+  /// Files of secrets that configurations of filters took values from. When one changes, the same
+  /// message makes another snapshot. (Certificates and keys of TLS are read again by themselves.)
+  const std::vector<std::string>& secret_files() const { return secret_files_; }
+
   /// Every route and stage at the position of its id.
   const std::vector<const Route*>& routes() const { return routes_; }
   const std::vector<const Stage*>& stages() const { return stages_; }
@@ -95,6 +99,7 @@ class RuntimeSnapshot {
   RuntimeSnapshot();
 
   uint64_t version_ = 0;
+  std::vector<std::string> secret_files_;
   std::shared_ptr<const FilterSet> filters_;
   std::unique_ptr<const Router> router_;
   std::vector<ListenerConfig> listeners_;

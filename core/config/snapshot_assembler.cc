@@ -2,10 +2,9 @@
 
 #include <utility>
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/concat.h"
+#include "proto/common/deterministic.h"
 #include "proto/control/push.pb.h"
 #include "proto/snapshot/snapshot.pb.h"
 
@@ -14,14 +13,7 @@ namespace postern {
 std::string PushDigest(const snapshot::v1::Snapshot& snapshot) {
   snapshot::v1::Snapshot stripped = snapshot;
   for (auto& deployment : *stripped.mutable_deployments()) deployment.clear_content();
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    stripped.SerializeToCodedStream(&coded);
-  }
-  return Sha256Hex(bytes);
+  return Sha256Hex(SerializeDeterministically(stripped));
 }
 
 void SnapshotAssembler::Hold(const snapshot::v1::Snapshot& snapshot, std::string digest) {

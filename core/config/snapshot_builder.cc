@@ -167,6 +167,7 @@ RuntimeSnapshot::Built SnapshotBuilder::Build() {
     CheckStages();
     CheckDomains();
     if (problems_.ok()) Make();
+    out_->secret_files_ = secret_values_.files();
   }
   RuntimeSnapshot::Built built;
   if (problems_.ok()) built.snapshot = std::move(out_);
@@ -511,29 +512,29 @@ void SnapshotBuilder::CheckFilters(const Field& field, Parsed* parsed) {
   CheckFilterUpstreams(deployment, field);
   PlacedFilters of_api;
   parsed->api_filters =
-      ReadFilters(deployment.filters(), modules_, /*is_api=*/true, &of_api, field);
+      ReadFilters(deployment.filters(), modules_, /*is_api=*/true, &secret_values_, &of_api, field);
   for (int i = 0; i < deployment.resources_size(); ++i) {
     const v1::Resource& resource = deployment.resources(i);
     const Field item = field.Item("resources", i);
     PlacedFilters of_resource;
     if (!resource.filters().empty()) {
       of_resource = of_api;
-      parsed->filters[&resource] =
-          ReadFilters(resource.filters(), modules_, /*is_api=*/false, &of_resource, item);
+      parsed->filters[&resource] = ReadFilters(resource.filters(), modules_, /*is_api=*/false,
+                                               &secret_values_, &of_resource, item);
     }
     for (int j = 0; j < resource.methods_size(); ++j) {
       const v1::Method& method = resource.methods(j);
       if (method.filters().empty()) continue;
       PlacedFilters of_method = resource.filters().empty() ? of_api : of_resource;
       parsed->filters[&method] = ReadFilters(method.filters(), modules_, /*is_api=*/false,
-                                             &of_method, item.Item("methods", j));
+                                             &secret_values_, &of_method, item.Item("methods", j));
     }
   }
   if (!deployment.default_route().filters().empty()) {
     PlacedFilters of_route = of_api;
     parsed->filters[&deployment.default_route()] =
-        ReadFilters(deployment.default_route().filters(), modules_, /*is_api=*/false, &of_route,
-                    field.Member("default_route"));
+        ReadFilters(deployment.default_route().filters(), modules_, /*is_api=*/false,
+                    &secret_values_, &of_route, field.Member("default_route"));
   }
 }
 
@@ -1212,7 +1213,8 @@ void SnapshotBuilder::Make() {
   }
   if (filters_ != nullptr) {
     for (const FilterSetBuilder::Problem& problem : filters_->problems()) {
-      problems_.Problem(problem.where, problem.text);
+      // A module may repeat what it was given.
+      problems_.Problem(secret_values_.Mask(problem.where), secret_values_.Mask(problem.text));
     }
     out_->filters_ = filters_->Finish();
   }

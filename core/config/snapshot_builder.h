@@ -14,6 +14,7 @@
 #include "core/config/filter_reader.h"
 #include "core/config/integration_reader.h"
 #include "core/config/runtime_snapshot.h"
+#include "core/config/secret_values.h"
 #include "proto/snapshot/snapshot.pb.h"
 
 namespace postern {
@@ -97,6 +98,7 @@ class SnapshotBuilder {
   std::shared_ptr<RuntimeSnapshot> out_;
   Router::Gateway gateway_;
   SecretMap secrets_;
+  SecretExpander secret_values_{&secrets_};
   ModuleMap modules_;
   std::unique_ptr<FilterSetBuilder> filters_;  // null: no deployment has filters
   std::unordered_map<std::string, int> api_index_;

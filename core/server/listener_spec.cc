@@ -1,10 +1,10 @@
 #include "core/server/listener_spec.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/config/secret_values.h"
 
 namespace postern {
 namespace {
@@ -18,12 +18,11 @@ absl::StatusOr<PemSource> ToPem(const DataSourceConfig& source) {
     case DataSourceConfig::Kind::kEnvironment:
       break;
   }
-  const char* value = std::getenv(source.value.c_str());
-  if (value == nullptr || *value == '\0') {
-    return absl::NotFoundError(absl::StrCat("environment variable ", source.value,
-                                            " is not set; it should hold PEM text"));
+  absl::StatusOr<std::string> value = ReadSecretValue(source);
+  if (!value.ok()) {
+    return absl::NotFoundError(absl::StrCat(value.status().message(), "; it should hold PEM text"));
   }
-  return PemSource{.file = {}, .inline_pem = value};
+  return PemSource{.file = {}, .inline_pem = *std::move(value)};
 }
 
 absl::StatusOr<TlsClientVerification> ToVerification(const ClientVerificationConfig& config) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -64,6 +65,12 @@ class Server final : private ServerSession::Owner {
 
   /// What SIGHUP does besides reopening logs and reading certificates again.
   void set_on_reload(absl::AnyInvocable<void()> reload) { on_reload_ = std::move(reload); }
+
+  /// Whether the snapshot in force may still be served, as far as /ready is concerned; `reason`
+  /// tells why not. Each snapshot that becomes active is, until this says otherwise.
+  void SetSnapshotUsable(bool usable, std::string_view reason) {
+    if (active_ != nullptr) readiness_.Set(Readiness::Condition::kSnapshot, usable, reason);
+  }
 
   /// What /ready says of where the configuration comes from: a JSON object.
   void set_configuration_shown(absl::AnyInvocable<std::string()> show) {

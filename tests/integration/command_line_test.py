@@ -25,7 +25,7 @@ class CommandLineTest(harness.TestCase):
     def test_wrong_command_lines(self):
         self.check(2, "usage")
         self.check(2, "no command", "walk")
-        self.check(2, "name a definition file", "run")
+        self.check(2, "an argument is missing", "run")
         self.check(2, "--no-such", "run", self.good(), "--no-such")
         self.check(2, "--workers", "run", self.good(), "--workers", "many")
         self.check(2, "--tls-key", *self.run_with("--tls-cert", "a.pem"))

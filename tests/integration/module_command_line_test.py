@@ -57,7 +57,7 @@ class ModuleCommandTest(harness.TestCase):
                 self.assertIn(reason, line)
 
     def test_exit_codes(self):
-        self.assertIn("name a module file", self.run_postern("module", status=2).stderr)
+        self.assertIn("an argument is missing", self.run_postern("module", status=2).stderr)
         self.assertIn("--no-such", self.run_postern("module", "a.so", "--no-such", status=2).stderr)
         missing = os.path.join(self.folder, "missing.so")
         self.assertIn("No such file", self.run_postern("module", missing, status=1).stdout)

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 
 #include "core/base/log.h"
@@ -9,9 +10,9 @@
 #include "core/filter/breadcrumb.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/json_writer.h"
+#include "tools/postern/command_line.h"
 #include "tools/postern/definition_options.h"
 #include "tools/postern/exit_codes.h"
-#include "tools/postern/flags.h"
 #include "tools/postern/listener_options.h"
 #include "tools/postern/module_options.h"
 
@@ -42,33 +43,19 @@ std::string ToJson(const Definitions& definitions) {
 }  // namespace
 
 int CheckCommand(const std::vector<std::string>& args) {
-  FlagSet flags("postern check FILE... [options]");
+  CommandLine command("check", "FILE...", 1, SIZE_MAX);
   DefinitionOptions options;
   ModuleOptions modules;
   bool json = false;
-  bool help = false;
-  options.Bind(&flags);
-  modules.Bind(&flags);
-  flags.Switch("json", "Write the report as JSON.", &json);
-  flags.Switch("help", "Show this.", &help);
-  if (absl::Status status = flags.Parse(args, &options.files); !status.ok()) {
-    std::fprintf(stderr, "postern check: %s\n", std::string(status.message()).c_str());
-    return kExitUsage;
-  }
-  if (help) {
-    std::fputs(flags.Help().c_str(), stdout);
-    return kExitOk;
-  }
-  if (options.files.empty()) {
-    std::fprintf(stderr, "postern check: name a definition file\nusage: %s\n",
-                 flags.usage().c_str());
-    return kExitUsage;
-  }
+  options.Bind(&command.flags());
+  modules.Bind(&command.flags());
+  command.flags().Switch("json", "Write the report as JSON.", &json);
+  int code = kExitOk;
+  if (!command.Begin(args, &code)) return code;
+  options.files = command.arguments();
   absl::StatusOr<ModuleLoader::Options> loader_options = modules.ToLoaderOptions();
   if (!loader_options.ok()) {
-    std::fprintf(stderr, "postern check: %s\n",
-                 std::string(loader_options.status().message()).c_str());
-    return kExitUsage;
+    return command.Usage(loader_options.status().message());
   }
   InstallFaultHandler();
   ModuleLoader loader(*std::move(loader_options));

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <uv.h>
 
-#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -18,7 +17,7 @@
 #include "core/observe/process_stats.h"
 #include "core/observe/readiness.h"
 #include "tools/postern/admin_endpoint.h"
-#include "tools/postern/control_options.h"
+#include "tools/postern/command_line.h"
 #include "tools/postern/exit_codes.h"
 #include "tools/postern/flags.h"
 #include "tools/postern/grpc_log.h"
@@ -46,7 +45,6 @@ struct ControlCommandOptions {
   uint64_t keep_audit = 100'000;
   std::string admin = "127.0.0.1:9902";
   LogOptions log;
-  bool help = false;
 
   void Bind(FlagSet* flags) {
     flags->String("store", "FILE", "The SQLite database; made if it is not there.", &store);
@@ -86,7 +84,6 @@ struct ControlCommandOptions {
                   "The admin endpoint: probes, metrics. Default 127.0.0.1:9902; none turns it off.",
                   &admin);
     log.Bind(flags);
-    flags->Switch("help", "Show this.", &help);
   }
 
   absl::Status Check() const {
@@ -143,37 +140,22 @@ class HubMetrics final : public MetricsSource {
   const PushHub& hub_;
 };
 
-int Usage(const FlagSet& flags, absl::string_view problem) {
-  std::fprintf(stderr, "postern control: %s\nusage: %s\n", std::string(problem).c_str(),
-               flags.usage().c_str());
-  return kExitUsage;
-}
-
-int Failed(const absl::Status& status) {
-  std::fprintf(stderr, "postern control: %s\n", std::string(status.message()).c_str());
-  return kExitFailed;
-}
-
 }  // namespace
 
 int ControlCommand(const std::vector<std::string>& args) {
+  CommandLine command("control", "--store FILE", 0, 0);
   ControlCommandOptions options;
-  FlagSet flags("postern control --store FILE [options]");
-  options.Bind(&flags);
-  std::vector<std::string> arguments;
-  if (absl::Status status = flags.Parse(args, &arguments); !status.ok()) {
-    return Usage(flags, status.message());
-  }
-  if (options.help) {
-    std::fputs(flags.Help().c_str(), stdout);
-    return kExitOk;
-  }
-  if (!arguments.empty()) return Usage(flags, "there are no arguments besides options");
+  options.Bind(&command.flags());
+  int code = kExitOk;
+  if (!command.Begin(args, &code)) return code;
   if (absl::Status status = options.log.Apply(); !status.ok()) {
-    return Usage(flags, status.message());
+    return command.Usage(status.message());
   }
   RouteGrpcLog();
-  if (absl::Status status = options.Check(); !status.ok()) return Usage(flags, status.message());
+  if (absl::Status status = options.Check(); !status.ok()) return command.Usage(status.message());
+  const auto failed = [&command](const absl::Status& status) {
+    return command.Fail(kExitFailed, status.message());
+  };
 
   ::signal(SIGPIPE, SIG_IGN);
   // A disk quota is an error of a write, not the end of the process.
@@ -184,7 +166,7 @@ int ControlCommand(const std::vector<std::string>& args) {
   keep.deployments = static_cast<uint32_t>(options.keep_deployments);
   keep.audit_records = options.keep_audit;
   absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(AbsolutePath(options.store), keep);
-  if (!store.ok()) return Failed(store.status());
+  if (!store.ok()) return failed(store.status());
 
   PushHub::Options push;
   push.max_sidecars = options.max_sidecars;
@@ -200,7 +182,7 @@ int ControlCommand(const std::vector<std::string>& args) {
     Log(LogLevel::kInfo, "change", {{"action", action}, {"object", object}, {"who", who}});
   };
   Manager manager(store->get(), &hub, std::move(manage));
-  if (absl::Status status = manager.Start(); !status.ok()) return Failed(status);
+  if (absl::Status status = manager.Start(); !status.ok()) return failed(status);
 
   MetricsRegistry metrics({.workers = 1, .version = std::string(kVersion)});
   ProcessStats process_stats;
@@ -215,21 +197,18 @@ int ControlCommand(const std::vector<std::string>& args) {
   hooks.quit = [&dispatcher] { dispatcher.Stop(); };
   auto admin = std::make_unique<AdminEndpoint>(&dispatcher, std::move(hooks));
   if (options.admin != "none") {
-    if (absl::Status status = admin->Listen(options.admin); !status.ok()) return Failed(status);
+    if (absl::Status status = admin->Listen(options.admin); !status.ok()) return failed(status);
   }
 
   ControlServer::Options serve;
   serve.address = options.listen.front() == ':' ? "[::]" + options.listen : options.listen;
-  const auto path = [](const std::string& file) {
-    return file.empty() ? file : AbsolutePath(file);
-  };
-  serve.certificate = path(options.certificate);
-  serve.key = path(options.key);
-  serve.client_ca = path(options.client_ca);
+  serve.certificate = AbsolutePath(options.certificate);
+  serve.key = AbsolutePath(options.key);
+  serve.client_ca = AbsolutePath(options.client_ca);
   serve.managers = options.managers;
   absl::StatusOr<std::unique_ptr<ControlServer>> server =
       ControlServer::Start(serve, &manager, &hub);
-  if (!server.ok()) return Failed(server.status());
+  if (!server.ok()) return failed(server.status());
   absl::StatusOr<Address> address = Address::ParseListen(options.listen);
   address->set_port(static_cast<uint16_t>((*server)->port()));
   Log(LogLevel::kInfo, "listening", {{"name", "control"}, {"address", address->ToString()}});

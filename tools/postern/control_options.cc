@@ -43,12 +43,9 @@ absl::StatusOr<ControlAddress> ControlOptions::ToAddress() const {
   if (!parsed || !parsed->port) {
     return absl::InvalidArgumentError(absl::StrCat("--control ", out.target, ": write HOST:PORT"));
   }
-  const auto path = [](const std::string& file) {
-    return file.empty() ? file : AbsolutePath(file);
-  };
-  out.ca = path(ca);
-  out.certificate = path(certificate);
-  out.key = path(key);
+  out.ca = AbsolutePath(ca);
+  out.certificate = AbsolutePath(certificate);
+  out.key = AbsolutePath(key);
   out.server_name = server_name;
   if (out.certificate.empty() != out.key.empty()) {
     return absl::InvalidArgumentError("--control-cert and --control-key need each other");

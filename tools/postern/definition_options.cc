@@ -85,6 +85,7 @@ void DefinitionOptions::Bind(FlagSet* flags) {
                 "Longest silence of an upstream in the middle of its answer, which is then broken "
                 "off. Default 60000; 0: no bound.",
                 0, 3'600'000, &upstream_idle_timeout_ms);
+  secrets.Bind(flags);
   flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
 }
 
@@ -96,9 +97,7 @@ bool Definitions::ok() const {
   return true;
 }
 
-Definitions LoadDefinitions(const DefinitionOptions& options,
-                            const std::vector<snapshot::v1::Listener>& listeners,
-                            uint64_t version) {
+Definitions ImportDefinitions(const DefinitionOptions& options) {
   Definitions out;
   const auto problem = [&out](absl::string_view text) { out.problems.emplace_back(text); };
 
@@ -108,11 +107,14 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
     import.stage.http_api_name = options.stage;
     if (options.stage != "$default") import.stage.name = options.stage;
   }
-  const auto path = [](const std::string& file) {
-    return file.empty() ? file : AbsolutePath(file);
-  };
-  import.stage.upstream_tls = {path(options.upstream_ca), path(options.upstream_cert),
-                               path(options.upstream_key)};
+  import.stage.upstream_tls = {PathOrSecret(options.upstream_ca),
+                               PathOrSecret(options.upstream_cert),
+                               PathOrSecret(options.upstream_key)};
+  if (auto secrets = options.secrets.ToSecrets(); secrets.ok()) {
+    import.stage.secrets = *std::move(secrets);
+  } else {
+    problem(secrets.status().message());
+  }
   import.stage.response_idle_timeout_ms = static_cast<uint32_t>(options.upstream_idle_timeout_ms);
   for (const std::string& pair : options.variables) {
     const size_t equals = pair.find('=');
@@ -130,12 +132,16 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   for (const std::string& list : options.allow_unenforced) {
     for (absl::string_view guard : absl::StrSplit(list, ',', absl::SkipEmpty())) {
       import.allow_unenforced.emplace_back(guard);
+      out.settings.add_allow_unenforced(std::string(guard));
     }
   }
+  out.settings.set_strict(options.strict);
   if (options.base_path_mode == "prepend") {
     import.base_path_mode = BasePathMode::kPrepend;
+    out.settings.set_base_path_mode(control::v1::ImportSettings::BASE_PATH_MODE_PREPEND);
   } else if (options.base_path_mode == "split") {
     import.base_path_mode = BasePathMode::kSplit;
+    out.settings.set_base_path_mode(control::v1::ImportSettings::BASE_PATH_MODE_SPLIT);
   } else if (options.base_path_mode != "ignore") {
     problem(
         absl::StrCat("--base-path ", options.base_path_mode, ": write ignore, prepend or split"));
@@ -147,7 +153,17 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   }
   if (!out.problems.empty()) return out;
 
-  std::vector<CompileInput> inputs;
+  out.stage = import.stage;
+  out.gateway = import.gateway;
+  if (!options.access_log_format.empty()) {
+    out.access_log.emplace();
+    out.access_log->set_format(options.access_log_format);
+    if (options.access_log_file.empty()) {
+      out.access_log->set_standard_output(true);
+    } else {
+      out.access_log->set_file(AbsolutePath(options.access_log_file));
+    }
+  }
   for (const std::string& file : options.files) {
     absl::StatusOr<std::string> text = ReadDefinitionFile(file);
     if (!text.ok()) {
@@ -159,29 +175,33 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
     const bool usable = result.ok();
     out.reports.push_back(std::move(result.report));
     if (usable) {
-      inputs.push_back({std::move(result.api), std::move(result.deployment), std::nullopt,
-                        std::move(result.modules)});
+      out.imported.push_back({file, *std::move(text),
+                              CompileInput{std::move(result.api), std::move(result.deployment),
+                                           std::nullopt, std::move(result.modules)}});
     }
   }
-  if (!out.ok()) return out;
+  return out;
+}
 
+Definitions LoadDefinitions(const DefinitionOptions& options,
+                            const std::vector<snapshot::v1::Listener>& listeners,
+                            uint64_t version) {
+  Definitions out = ImportDefinitions(options);
+  if (!out.ok()) return out;
   CompileOptions compile;
-  compile.stage = import.stage;
+  compile.stage = out.stage;
   compile.version = version;
-  compile.gateway = import.gateway;
+  compile.gateway = out.gateway;
   compile.listeners = listeners;
-  if (!options.access_log_format.empty()) {
-    compile.access_log.emplace();
-    compile.access_log->set_format(options.access_log_format);
-    if (options.access_log_file.empty()) {
-      compile.access_log->set_standard_output(true);
-    } else {
-      compile.access_log->set_file(AbsolutePath(options.access_log_file));
-    }
-  }
+  compile.access_log = out.access_log;
+  std::vector<CompileInput> inputs;
+  for (Imported& imported : out.imported) inputs.push_back(std::move(imported.input));
+  out.imported.clear();
   absl::StatusOr<snapshot::v1::Snapshot> snapshot = CompileSnapshot(inputs, compile);
   if (!snapshot.ok()) {
-    for (std::string& line : SplitLines(snapshot.status().message())) problem(line);
+    for (std::string& line : SplitLines(snapshot.status().message())) {
+      out.problems.push_back(std::move(line));
+    }
     return out;
   }
   out.snapshot = *std::move(snapshot);

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "control/compile/compile.h"
 #include "control/import/import.h"
+#include "proto/control/stage_settings.pb.h"
 #include "proto/snapshot/snapshot.pb.h"
 #include "tools/postern/flags.h"
+#include "tools/postern/secret_options.h"
 
 namespace postern {
 
@@ -27,23 +30,39 @@ struct DefinitionOptions {
   std::string upstream_cert;
   std::string upstream_key;
   uint64_t upstream_idle_timeout_ms = 60000;
+  SecretOptions secrets;
   bool strict = false;
 
   void Bind(FlagSet* flags);
+};
+
+/// One definition, as it was read and what it was imported to.
+struct Imported {
+  std::string file;
+  std::string text;
+  CompileInput input;
 };
 
 /// What became of the definitions.
 struct Definitions {
   std::vector<ImportReport> reports;  ///< one for each file, in order
   std::vector<std::string> problems;  ///< with what no report covers: files, options, compilation
-  snapshot::v1::Snapshot snapshot;    ///< complete if ok()
+  StageOptions stage;                 ///< as the options say it, like the three that follow
+  std::optional<snapshot::v1::AccessLog> access_log;
+  snapshot::v1::Gateway gateway;
+  control::v1::ImportSettings settings;
+  std::vector<Imported> imported;   ///< one for each file, if ok()
+  snapshot::v1::Snapshot snapshot;  ///< complete if ok(), once compiled
   bool ok() const;
 };
 
 /// The text of a definition file. An error names the file.
 absl::StatusOr<std::string> ReadDefinitionFile(const std::string& path);
 
-/// Reads, imports and compiles. Every problem of every file is found, not only the first.
+/// Reads and imports. Every problem of every file is found, not only the first.
+Definitions ImportDefinitions(const DefinitionOptions& options);
+
+/// The same, and compiles.
 Definitions LoadDefinitions(const DefinitionOptions& options,
                             const std::vector<snapshot::v1::Listener>& listeners, uint64_t version);
 

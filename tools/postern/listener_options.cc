@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "control/compile/stage_binding.h"
 #include "core/net/address.h"
 #include "tools/postern/paths.h"
 
@@ -110,12 +111,12 @@ absl::StatusOr<std::vector<snapshot::v1::Listener>> ListenerOptions::ToListeners
       auto* settings = listener.mutable_tls();
       for (size_t i = 0; i < tls_certs.size(); ++i) {
         auto* identity = settings->add_identities();
-        identity->mutable_certificate_chain()->set_file(AbsolutePath(tls_certs[i]));
-        identity->mutable_private_key()->set_file(AbsolutePath(tls_keys[i]));
+        SetDataSource(PathOrSecret(tls_certs[i]), identity->mutable_certificate_chain());
+        SetDataSource(PathOrSecret(tls_keys[i]), identity->mutable_private_key());
       }
       if (!client_ca.empty()) {
         auto* verification = settings->mutable_client_verification();
-        verification->mutable_truststore()->set_file(AbsolutePath(client_ca));
+        SetDataSource(PathOrSecret(client_ca), verification->mutable_truststore());
         if (client_auth == "optional") {
           verification->set_mode(snapshot::v1::ClientVerification::MODE_OPTIONAL);
         } else if (client_auth.empty() || client_auth == "require") {

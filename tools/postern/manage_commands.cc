@@ -19,12 +19,13 @@
 #include "absl/time/time.h"
 #include "core/base/log.h"
 #include "proto/control/management.grpc.pb.h"
+#include "tools/postern/command_line.h"
 #include "tools/postern/control_options.h"
 #include "tools/postern/definition_options.h"
 #include "tools/postern/exit_codes.h"
 #include "tools/postern/flags.h"
 #include "tools/postern/grpc_log.h"
-#include "tools/postern/paths.h"
+#include "tools/postern/secret_options.h"
 
 namespace postern {
 namespace {
@@ -41,19 +42,14 @@ struct Ended {
 // One command: its options, the control plane, and how it ends.
 class Command {
  public:
-  Command(std::string name, std::string arguments, size_t min_arguments, size_t max_arguments)
-      : name_(std::move(name)),
-        flags_(
-            absl::StrCat("postern ", name_, arguments.empty() ? "" : " ", arguments, " [options]")),
-        min_arguments_(min_arguments),
-        max_arguments_(max_arguments) {
-    control_.Bind(&flags_);
-    flags_.Switch("json", "Write JSON.", &json_);
-    flags_.Switch("help", "Show this.", &help_);
+  Command(std::string name, std::string_view arguments, size_t min_arguments, size_t max_arguments)
+      : line_(std::move(name), arguments, min_arguments, max_arguments) {
+    control_.Bind(&line_.flags());
+    line_.flags().Switch("json", "Write JSON.", &json_);
   }
 
-  FlagSet& flags() { return flags_; }
-  const std::vector<std::string>& arguments() const { return arguments_; }
+  FlagSet& flags() { return line_.flags(); }
+  const std::vector<std::string>& arguments() const { return line_.arguments(); }
   bool json() const { return json_; }
 
   // Reads the command line. False: `*code` is how to end.
@@ -61,19 +57,9 @@ class Command {
     // The status of a call says why it failed.
     SetLogLevel(LogLevel::kOff);
     RouteGrpcLog();
-    absl::Status status = flags_.Parse(args, &arguments_);
-    if (status.ok() && help_) {
-      std::fputs(flags_.Help().c_str(), stdout);
-      *code = kExitOk;
-      return false;
-    }
-    if (status.ok() && (arguments_.size() < min_arguments_ || arguments_.size() > max_arguments_)) {
-      status = absl::InvalidArgumentError(arguments_.size() < min_arguments_
-                                              ? "an argument is missing"
-                                              : "there are too many arguments");
-    }
+    if (!line_.Begin(args, code)) return false;
     absl::StatusOr<ControlAddress> address = control_.ToAddress();
-    if (status.ok()) status = address.status();
+    absl::Status status = address.status();
     if (status.ok()) {
       target_ = address->target;
       std::shared_ptr<grpc::Channel> channel;
@@ -85,18 +71,8 @@ class Command {
     return false;
   }
 
-  int Usage(absl::string_view problem) const {
-    std::fprintf(stderr, "postern %s: %s\nusage: %s\n", name_.c_str(), std::string(problem).c_str(),
-                 flags_.usage().c_str());
-    return kExitUsage;
-  }
-
-  int Fail(int code, absl::string_view problem) const {
-    for (absl::string_view line : absl::StrSplit(problem, '\n', absl::SkipEmpty())) {
-      std::fprintf(stderr, "postern %s: %s\n", name_.c_str(), std::string(line).c_str());
-    }
-    return code;
-  }
+  int Usage(absl::string_view problem) const { return line_.Usage(problem); }
+  int Fail(int code, absl::string_view problem) const { return line_.Fail(code, problem); }
 
   template <typename Request, typename Response>
   grpc::Status Call(grpc::Status (v1::Management::Stub::*method)(grpc::ClientContext*,
@@ -130,13 +106,16 @@ class Command {
     }
   }
 
-  void PrintJson(const google::protobuf::Message& message) const {
+  static std::string ToJson(const google::protobuf::Message& message) {
     google::protobuf::util::JsonPrintOptions options;
     options.preserve_proto_field_names = true;
     options.always_print_primitive_fields = true;
     std::string out;
     (void)google::protobuf::util::MessageToJsonString(message, &out, options);
-    std::printf("%s\n", out.c_str());
+    return out;
+  }
+  static void PrintJson(const google::protobuf::Message& message) {
+    std::printf("%s\n", ToJson(message).c_str());
   }
 
   // Id of the API that `text` names by id or name. Empty: the one that has all of `stages`.
@@ -206,14 +185,9 @@ class Command {
   }
 
  private:
-  const std::string name_;
-  FlagSet flags_;
-  const size_t min_arguments_;
-  const size_t max_arguments_;
+  CommandLine line_;
   ControlOptions control_;
   bool json_ = false;
-  bool help_ = false;
-  std::vector<std::string> arguments_;
   std::string target_;
   std::unique_ptr<v1::Management::Stub> stub_;
 };
@@ -268,28 +242,25 @@ int Finish(Command* command, const v1::Stage& stage, const WaitOptions& wait) {
   return wait.no_wait ? kExitOk : command->WaitForSidecars(stage, wait.timeout_ms);
 }
 
-// ---- deploy ----
+// ---- deploy, update ----
 
-struct DeployOptions {
-  std::string stage = "prod";
+// The options that set something about a stage.
+struct StageFlags {
   std::string group;
   std::string path;
   std::vector<std::string> variables;
   std::vector<std::string> lambdas;
-  std::vector<std::string> allow_unenforced;
-  std::string base_path_mode = "ignore";
+  SecretOptions secrets;
+  std::string canary;
+  std::vector<std::string> canary_variables;
   std::string access_log;
   std::string access_log_file;
   std::string upstream_ca;
   std::string upstream_cert;
   std::string upstream_key;
   std::string upstream_idle_timeout;
-  std::string description;
-  bool strict = false;
-  WaitOptions wait;
 
   void Bind(FlagSet* flags) {
-    flags->String("stage", "NAME", "The stage. Made if it is not there. Default prod.", &stage);
     flags->String("group", "NAME",
                   "The sidecars that serve it. Default: those it has, default for a new stage.",
                   &group);
@@ -303,20 +274,20 @@ struct DeployOptions {
                    "Where a Lambda function is, in place of all the stage has; as in postern run. "
                    "May be repeated.",
                    &lambdas);
-    flags->Strings("allow-unenforced", "GUARD[,GUARD...]",
-                   "Take the definition although this guard of it cannot be enforced; as in "
-                   "postern run. May be repeated.",
-                   &allow_unenforced);
-    flags->String("base-path", "MODE",
-                  "What a definition's base path does: ignore (default), prepend or split.",
-                  &base_path_mode);
-    flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
+    secrets.Bind(flags);
+    flags->String("canary", "PERCENT",
+                  "Share of the requests that go to the stage's canary, 0 to 100; none removes it.",
+                  &canary);
+    flags->Strings("canary-var", "NAME=VALUE",
+                   "A stage variable of the canary alone, in place of all such. May be repeated.",
+                   &canary_variables);
     flags->String("access-log", "FORMAT", "Access log of the stage; none turns it off.",
                   &access_log);
     flags->String("access-log-file", "PATH",
                   "Where its lines go on the sidecar. Default standard output.", &access_log_file);
     flags->String("upstream-ca", "FILE",
-                  "Roots for HTTPS upstreams: a path on the sidecar, PEM; none for the system's.",
+                  "Roots for HTTPS upstreams: a path on the sidecar, PEM, or secret:NAME; none for "
+                  "the system's.",
                   &upstream_ca);
     flags->String("upstream-cert", "FILE",
                   "Certificate chain for HTTPS upstreams: a path on the sidecar.", &upstream_cert);
@@ -324,12 +295,11 @@ struct DeployOptions {
     flags->String("upstream-idle-timeout", "MS",
                   "Longest silence of an upstream in the middle of its answer; 0: no bound.",
                   &upstream_idle_timeout);
-    flags->String("description", "TEXT", "What to remember about the deployment.", &description);
-    wait.Bind(flags);
   }
 
-  // Lays what was given over `settings`.
-  absl::Status Lay(v1::StageSettings* settings) const {
+  // Lays what was given over `settings`; `canary_deployment` is what a canary is to point at,
+  // empty: what it does.
+  absl::Status Lay(const std::string& canary_deployment, v1::StageSettings* settings) const {
     if (!group.empty()) settings->set_group(group);
     if (!path.empty()) {
       absl::string_view prefix = path;
@@ -337,14 +307,15 @@ struct DeployOptions {
       while (!prefix.empty() && prefix.back() == '/') prefix.remove_suffix(1);
       settings->set_base_path(std::string(prefix));
     }
-    if (!variables.empty()) settings->clear_variables();
-    for (const std::string& pair : variables) {
-      const size_t equals = pair.find('=');
-      if (equals == pair.npos || equals == 0) {
-        return absl::InvalidArgumentError(absl::StrCat("--var ", pair, ": write NAME=VALUE"));
-      }
-      (*settings->mutable_variables())[pair.substr(0, equals)] = pair.substr(equals + 1);
+    if (absl::Status status = SetVariables("--var", variables, settings->mutable_variables());
+        !status.ok()) {
+      return status;
     }
+    if (absl::Status status = LayCanary(canary_deployment, settings); !status.ok()) return status;
+    absl::StatusOr<std::vector<snapshot::v1::Secret>> given = secrets.ToSecrets();
+    if (!given.ok()) return given.status();
+    if (!given->empty()) settings->clear_secrets();
+    for (snapshot::v1::Secret& secret : *given) *settings->add_secrets() = std::move(secret);
     if (!lambdas.empty()) settings->clear_lambdas();
     for (const std::string& mapping : lambdas) {
       // A function's name may hold an '=' no more than a URL's scheme may.
@@ -388,6 +359,76 @@ struct DeployOptions {
     }
     return absl::OkStatus();
   }
+
+ private:
+  using Variables = google::protobuf::Map<std::string, std::string>;
+  static absl::Status SetVariables(absl::string_view option, const std::vector<std::string>& pairs,
+                                   Variables* out) {
+    if (!pairs.empty()) out->clear();
+    for (const std::string& pair : pairs) {
+      const size_t equals = pair.find('=');
+      if (equals == pair.npos || equals == 0) {
+        return absl::InvalidArgumentError(absl::StrCat(option, " ", pair, ": write NAME=VALUE"));
+      }
+      (*out)[pair.substr(0, equals)] = pair.substr(equals + 1);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status LayCanary(const std::string& deployment, v1::StageSettings* settings) const {
+    if (canary == "none") {
+      settings->clear_canary();
+      return absl::OkStatus();
+    }
+    if (canary.empty() && deployment.empty() && canary_variables.empty()) return absl::OkStatus();
+    if (!settings->has_canary() && (canary.empty() || deployment.empty())) {
+      return absl::InvalidArgumentError(
+          "the stage has no canary: give --canary PERCENT, to postern deploy with its definition, "
+          "to postern update with --canary-deployment");
+    }
+    v1::CanarySettings& out = *settings->mutable_canary();
+    if (!deployment.empty()) out.set_deployment_digest(deployment);
+    if (!canary.empty()) {
+      double percent = 0;
+      if (!absl::SimpleAtod(canary, &percent) || !(percent >= 0 && percent <= 100)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--canary takes a number from 0 to 100, or none, not \"", canary, "\""));
+      }
+      out.set_percent_traffic(percent);
+    }
+    return SetVariables("--canary-var", canary_variables, out.mutable_variable_overrides());
+  }
+};
+
+struct DeployOptions {
+  std::string stage = "prod";
+  StageFlags settings;
+  std::vector<std::string> allow_unenforced;
+  std::string base_path_mode = "ignore";
+  std::string description;
+  bool strict = false;
+  WaitOptions wait;
+
+  void Bind(FlagSet* flags) {
+    flags->String("stage", "NAME",
+                  "The stage. Made if it is not there. Default prod. With --canary, the definition "
+                  "becomes its canary, and what it serves stays.",
+                  &stage);
+    settings.Bind(flags);
+    flags->Strings("allow-unenforced", "GUARD[,GUARD...]",
+                   "Take the definition although this guard of it cannot be enforced; as in "
+                   "postern run. May be repeated.",
+                   &allow_unenforced);
+    flags->String("base-path", "MODE",
+                  "What a definition's base path does: ignore (default), prepend or split.",
+                  &base_path_mode);
+    flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
+    flags->String("description", "TEXT", "What to remember about the deployment.", &description);
+    wait.Bind(flags);
+  }
+
+  // Whether what is deployed goes to a canary.
+  bool to_canary() const { return !settings.canary.empty() && settings.canary != "none"; }
 };
 
 int DeployOne(Command* command, const DeployOptions& options, const std::string& file) {
@@ -411,7 +452,11 @@ int DeployOne(Command* command, const DeployOptions& options, const std::string&
         absl::StrCat("--base-path ", options.base_path_mode, ": write ignore, prepend or split"));
   }
   put.mutable_import()->set_strict(options.strict);
-  if (absl::Status status = options.Lay(put.mutable_stage()); !status.ok()) {
+  // What a definition is told of the stage; its canary is not known before there is a deployment.
+  StageFlags without_canary = options.settings;
+  without_canary.canary.clear();
+  without_canary.canary_variables.clear();
+  if (absl::Status status = without_canary.Lay("", put.mutable_stage()); !status.ok()) {
     return command->Usage(status.message());
   }
   v1::PutDefinitionResponse definition;
@@ -441,14 +486,22 @@ int DeployOne(Command* command, const DeployOptions& options, const std::string&
     v1::UpdateStageRequest update;
     update.set_api_id(definition.api_id());
     update.set_name(options.stage);
-    update.set_deployment_digest(deployment.digest());
+    if (!options.to_canary()) update.set_deployment_digest(deployment.digest());
     *update.mutable_settings() = stage.settings();
-    if (absl::Status status = options.Lay(update.mutable_settings()); !status.ok()) {
+    if (absl::Status status = options.settings.Lay(
+            options.to_canary() ? deployment.digest() : std::string(), update.mutable_settings());
+        !status.ok()) {
       return command->Usage(status.message());
     }
     update.set_expected_revision(stage.revision());
     stage.Clear();
     command->Must(&Stub::UpdateStage, update, &stage);
+  } else if (found.error_code() == grpc::StatusCode::NOT_FOUND && options.to_canary()) {
+    // rest-api.md 13.4
+    return command->Fail(kExitRefused,
+                         absl::StrCat("stage ", options.stage,
+                                      " must be there before it gets a canary: deploy without "
+                                      "--canary first"));
   } else if (found.error_code() == grpc::StatusCode::NOT_FOUND) {
     v1::CreateStageRequest make;
     make.set_api_id(definition.api_id());
@@ -475,6 +528,40 @@ int Deploy(const std::vector<std::string>& args) {
   return code;
 }
 
+int Update(const std::vector<std::string>& args) {
+  Command command("update", "STAGE", 1, 1);
+  std::string api;
+  std::string canary_deployment;
+  StageFlags settings;
+  WaitOptions wait;
+  command.flags().String("api", "ID", "Its API, by id or name. Default: the one that has it.",
+                         &api);
+  settings.Bind(&command.flags());
+  command.flags().String("canary-deployment", "DEPLOYMENT",
+                         "The deployment that the canary points at.", &canary_deployment);
+  wait.Bind(&command.flags());
+  int code = kExitOk;
+  if (!command.Begin(args, &code)) return code;
+  using Stub = v1::Management::Stub;
+  v1::GetStageRequest get;
+  get.set_api_id(command.FindApi(api, command.arguments()));
+  get.set_name(command.arguments()[0]);
+  v1::Stage stage;
+  command.Must(&Stub::GetStage, get, &stage);
+  v1::UpdateStageRequest update;
+  update.set_api_id(get.api_id());
+  update.set_name(get.name());
+  *update.mutable_settings() = stage.settings();
+  if (absl::Status status = settings.Lay(canary_deployment, update.mutable_settings());
+      !status.ok()) {
+    return command.Usage(status.message());
+  }
+  update.set_expected_revision(stage.revision());
+  stage.Clear();
+  command.Must(&Stub::UpdateStage, update, &stage);
+  return Finish(&command, stage, wait);
+}
+
 // ---- what there is ----
 
 const char* StateText(v1::Sidecar::State state) {
@@ -486,6 +573,12 @@ const char* StateText(v1::Sidecar::State state) {
     default:
       return "pending";
   }
+}
+
+std::string CanaryText(const v1::StageSettings& settings) {
+  if (!settings.has_canary()) return "-";
+  return absl::StrCat(Short(settings.canary().deployment_digest()), " ",
+                      settings.canary().percent_traffic(), "%");
 }
 
 int Stages(const std::vector<std::string>& args) {
@@ -507,26 +600,21 @@ int Stages(const std::vector<std::string>& args) {
   command.Must(&v1::Management::Stub::ListSidecars, list, &sidecars);
   if (command.json()) {
     // One document of the two answers.
-    google::protobuf::util::JsonPrintOptions options;
-    options.preserve_proto_field_names = true;
-    options.always_print_primitive_fields = true;
-    std::string first;
-    std::string second;
-    (void)google::protobuf::util::MessageToJsonString(stages, &first, options);
-    (void)google::protobuf::util::MessageToJsonString(sidecars, &second, options);
+    const std::string first = Command::ToJson(stages);
+    const std::string second = Command::ToJson(sidecars);
     std::printf("%s,%s\n", first.substr(0, first.size() - 1).c_str(), second.substr(1).c_str());
     return kExitOk;
   }
   std::vector<std::vector<std::string>> rows = {{"API", "NAME", "STAGE", "DEPLOYMENT", "GROUP",
-                                                 "PATH", "VERSION", "APPLIED", "PENDING", "REFUSED",
-                                                 "CHANGED", "BY"}};
+                                                 "PATH", "CANARY", "VERSION", "APPLIED", "PENDING",
+                                                 "REFUSED", "CHANGED", "BY"}};
   for (const v1::Stage& stage : stages.stages()) {
     rows.push_back({stage.api_id(), Dash(stage.api_name()), stage.name(),
                     Short(stage.deployment_digest()), stage.settings().group(),
-                    "/" + stage.settings().base_path(), absl::StrCat(stage.group_version()),
-                    absl::StrCat(stage.applied()), absl::StrCat(stage.pending()),
-                    absl::StrCat(stage.refused()), TimeText(stage.updated_ms()),
-                    Dash(stage.updated_by())});
+                    "/" + stage.settings().base_path(), CanaryText(stage.settings()),
+                    absl::StrCat(stage.group_version()), absl::StrCat(stage.applied()),
+                    absl::StrCat(stage.pending()), absl::StrCat(stage.refused()),
+                    TimeText(stage.updated_ms()), Dash(stage.updated_by())});
   }
   PrintTable(rows);
   if (sidecars.sidecars_size() == 0) return kExitOk;
@@ -618,7 +706,7 @@ int Diff(const std::vector<std::string>& args) {
 // ---- what moves ----
 
 int Promote(const std::vector<std::string>& args) {
-  Command command("promote", "FROM TO", 2, 2);
+  Command command("promote", "[FROM] STAGE", 1, 2);
   std::string api;
   WaitOptions wait;
   command.flags().String(
@@ -628,8 +716,9 @@ int Promote(const std::vector<std::string>& args) {
   if (!command.Begin(args, &code)) return code;
   v1::PromoteRequest request;
   request.set_api_id(command.FindApi(api, command.arguments()));
-  request.set_from_stage(command.arguments()[0]);
-  request.set_to_stage(command.arguments()[1]);
+  // With one argument, it is the stage's own canary that becomes its deployment.
+  if (command.arguments().size() == 2) request.set_from_stage(command.arguments()[0]);
+  request.set_to_stage(command.arguments().back());
   v1::Stage stage;
   command.Must(&v1::Management::Stub::Promote, request, &stage);
   return Finish(&command, stage, wait);
@@ -727,6 +816,7 @@ int Guarded(const std::vector<std::string>& args) {
 
 ManageCommand FindManageCommand(std::string_view name) {
   if (name == "deploy") return Guarded<Deploy>;
+  if (name == "update") return Guarded<Update>;
   if (name == "stages") return Guarded<Stages>;
   if (name == "deployments") return Guarded<Deployments>;
   if (name == "diff") return Guarded<Diff>;

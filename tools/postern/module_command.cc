@@ -1,6 +1,7 @@
 #include "tools/postern/module_command.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
 
@@ -11,8 +12,8 @@
 #include "lib/text/char_sink.h"
 #include "lib/text/concat.h"
 #include "lib/text/json_writer.h"
+#include "tools/postern/command_line.h"
 #include "tools/postern/exit_codes.h"
-#include "tools/postern/flags.h"
 #include "tools/postern/paths.h"
 
 namespace postern {
@@ -132,24 +133,12 @@ void WriteJson(const Report& report, JsonWriter* json) {
 }  // namespace
 
 int ModuleCommand(const std::vector<std::string>& args) {
-  FlagSet flags("postern module FILE... [options]");
-  std::vector<std::string> files;
+  CommandLine command("module", "FILE...", 1, SIZE_MAX);
   bool json = false;
-  bool help = false;
-  flags.Switch("json", "Write a list of objects, one for each file, as JSON.", &json);
-  flags.Switch("help", "Show this.", &help);
-  if (absl::Status status = flags.Parse(args, &files); !status.ok()) {
-    std::fprintf(stderr, "postern module: %s\n", std::string(status.message()).c_str());
-    return kExitUsage;
-  }
-  if (help) {
-    std::fputs(flags.Help().c_str(), stdout);
-    return kExitOk;
-  }
-  if (files.empty()) {
-    std::fprintf(stderr, "postern module: name a module file\nusage: %s\n", flags.usage().c_str());
-    return kExitUsage;
-  }
+  command.flags().Switch("json", "Write a list of objects, one for each file, as JSON.", &json);
+  int code = kExitOk;
+  if (!command.Begin(args, &code)) return code;
+  const std::vector<std::string>& files = command.arguments();
   SetLogFormat(LogFormat::kText);
   SetLogLevel(LogLevel::kWarn);
   ModuleLoader::Options options;

@@ -1,9 +1,9 @@
 #include "tools/postern/sidecar_command.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <utility>
@@ -12,18 +12,22 @@
 #include "core/config/control_client.h"
 #include "core/config/last_good.h"
 #include "core/config/runtime_snapshot.h"
+#include "core/event/timer.h"
 #include "core/server/server.h"
 #include "lib/text/char_sink.h"
+#include "lib/text/concat.h"
 #include "lib/text/json_writer.h"
 #include "proto/snapshot/snapshot.pb.h"
+#include "tools/postern/command_line.h"
 #include "tools/postern/control_options.h"
 #include "tools/postern/exit_codes.h"
-#include "tools/postern/flags.h"
 #include "tools/postern/grpc_log.h"
 #include "tools/postern/listener_options.h"
 #include "tools/postern/module_options.h"
 #include "tools/postern/paths.h"
 #include "tools/postern/process_options.h"
+#include "tools/postern/secret_options.h"
+#include "tools/postern/snapshot_activator.h"
 #include "tools/postern/version.h"
 
 namespace postern {
@@ -54,8 +58,12 @@ struct SidecarOptions {
   std::string node_namespace = Environment("POD_NAMESPACE", "");
   std::string node_host = Environment("NODE_NAME", HostName());
   std::string state = Environment("STATE_DIRECTORY", "/var/lib/postern");
+  std::string start = "last";
+  uint64_t start_timeout_ms = 30'000;
+  uint64_t ready_staleness_s = 0;
+  uint64_t ready_version = 0;
+  SecretOptions secrets;
   bool allow_unpinned = false;
-  bool help = false;
 
   void Bind(FlagSet* flags) {
     control.Bind(flags);
@@ -65,6 +73,21 @@ struct SidecarOptions {
                   "Where the last accepted snapshot is kept. Default: the environment variable "
                   "STATE_DIRECTORY, else /var/lib/postern; none keeps nothing.",
                   &state);
+    flags->String(
+        "start", "POLICY",
+        "What is served at first: last (default), what was accepted last, at once; wait, "
+        "nothing before the control plane has confirmed or replaced that; fail, the same, "
+        "and the process ends if it has not in time.",
+        &start);
+    flags->Number("start-timeout", "MS", "How long --start fail waits. Default 30000.", 1,
+                  3'600'000, &start_timeout_ms);
+    flags->Number("ready-max-staleness", "SECONDS",
+                  "Not ready while the control plane has not been heard of for so long. Default 0: "
+                  "ready all the same.",
+                  0, 31'536'000, &ready_staleness_s);
+    flags->Number("ready-min-version", "N",
+                  "Not ready with an older version of the group. Default 0.", 0, UINT64_MAX,
+                  &ready_version);
     flags->String("node-id", "ID",
                   "Name of this sidecar, unique in its group. Default: the environment variable "
                   "POD_NAME, else the host's name.",
@@ -77,11 +100,16 @@ struct SidecarOptions {
                   &node_host);
     listeners.Bind(flags);
     modules.Bind(flags);
+    secrets.Bind(flags);
     flags->Switch("allow-unpinned-modules",
                   "Load filter modules whose digest the definition does not pin.", &allow_unpinned);
     server.Bind(flags);
     log.Bind(flags);
-    flags->Switch("help", "Show this.", &help);
+  }
+
+  absl::Status Check() const {
+    if (start == "last" || start == "wait" || start == "fail") return absl::OkStatus();
+    return absl::InvalidArgumentError("--start " + start + ": write last, wait or fail");
   }
 };
 
@@ -90,14 +118,18 @@ struct SidecarOptions {
 class SnapshotRunner final : private MetricsSource {
  public:
   SnapshotRunner(const SidecarOptions& options, ControlAddress address,
-                 std::vector<snapshot::v1::Listener> listeners, ModuleLoader* modules,
-                 Server* server)
-      : listeners_(std::move(listeners)),
-        modules_(*modules),
+                 SnapshotActivator* activator, Server* server)
+      : options_(options),
+        activator_(*activator),
         server_(*server),
         keep_(options.state != "none"),
         last_good_(keep_ ? AbsolutePath(options.state) : std::string(), options.group),
-        module_metrics_(server->metrics()->Register(modules)) {
+        start_timer_(
+            server->dispatcher()->timers(),
+            [](void* arg) { static_cast<SnapshotRunner*>(arg)->GiveUp(); }, this),
+        gate_timer_(
+            server->dispatcher()->timers(),
+            [](void* arg) { static_cast<SnapshotRunner*>(arg)->CheckGate(); }, this) {
     ControlClient::Options client;
     client.address = std::move(address);
     client.group = options.group;
@@ -115,52 +147,43 @@ class SnapshotRunner final : private MetricsSource {
     events.on_lost = [](const std::string& reason, uint32_t retry_ms) {
       Log(LogLevel::kWarn, "control_lost", {{"reason", reason}, {"retry_ms", retry_ms}});
     };
-    events.on_current = [dispatcher] {
-      dispatcher->Post([] { Log(LogLevel::kInfo, "control_current"); });
+    events.on_current = [this, dispatcher] {
+      dispatcher->Post([this, alive = std::weak_ptr<int>(alive_)] {
+        Log(LogLevel::kInfo, "control_current");
+        if (!alive.expired()) Confirmed();
+      });
     };
     client_ = std::make_unique<ControlClient>(std::move(client), std::move(events));
     metrics_ = server->metrics()->Register(this);
     server->set_configuration_shown([this] { return Show(); });
   }
 
-  // Serves what was accepted last, then asks the control plane for more.
+  // Serves what was accepted last, as far as the policy allows, and asks the control plane for
+  // more.
   void Begin() {
-    if (!keep_) {
-      StartClient(nullptr);
-      return;
-    }
+    gate_timer_.Start(kGateMs);
+    if (options_.start == "fail") start_timer_.Start(options_.start_timeout_ms);
     auto kept = std::make_shared<snapshot::v1::Snapshot>();
     std::vector<std::string> problems;
-    const absl::Status status = last_good_.Load(kept.get(), &problems);
+    const absl::Status status =
+        keep_ ? last_good_.Load(kept.get(), &problems) : absl::NotFoundError("");
     for (const std::string& problem : problems) {
       Log(LogLevel::kError, "kept_snapshot_refused", {{"reason", problem}});
     }
     if (!status.ok()) {
       StartClient(nullptr);
-      return;
+    } else if (options_.start == "last") {
+      Serve(kept);
+    } else {
+      // It says that it holds this, and serves it once it hears that it is what it should have.
+      unconfirmed_ = kept;
+      StartClient(kept.get());
     }
-    const RuntimeSnapshot::Built built = Build(*kept);
-    if (built.snapshot == nullptr) {
-      Log(LogLevel::kError, "kept_snapshot_refused", {{"reason", built.ProblemText()}});
-      StartClient(nullptr);
-      return;
-    }
-    server_.Activate(built.snapshot,
-                     [this, kept, alive = std::weak_ptr<int>(alive_)](absl::Status activated) {
-                       if (alive.expired() || client_ == nullptr) return;
-                       if (!activated.ok()) {
-                         Log(LogLevel::kError, "kept_snapshot_refused",
-                             {{"reason", std::string(activated.message())}});
-                         StartClient(nullptr);
-                         return;
-                       }
-                       InForce(kept->version(), "disk");
-                       StartClient(kept.get());
-                     });
   }
 
   // Nothing is taken up any more.
   void End() {
+    alive_.reset();
     metrics_.Reset();
     server_.set_configuration_shown(nullptr);
     client_.reset();
@@ -169,42 +192,65 @@ class SnapshotRunner final : private MetricsSource {
   int exit_code() const { return exit_code_; }
 
  private:
+  static constexpr uint64_t kGateMs = 250;
+
   void StartClient(const snapshot::v1::Snapshot* in_force) {
     if (absl::Status status = client_->Start(in_force); !status.ok()) {
       Log(LogLevel::kError, "control_unusable", {{"reason", std::string(status.message())}});
-      exit_code_ = kExitFailed;
-      server_.Stop();
+      Fail();
     }
   }
 
-  RuntimeSnapshot::Built Build(const snapshot::v1::Snapshot& message) {
-    snapshot::v1::Snapshot whole = message;
-    for (const snapshot::v1::Listener& listener : listeners_) *whole.add_listeners() = listener;
-    const auto& active = server_.active();
-    RuntimeSnapshot::Built built = RuntimeSnapshot::Build(
-        whole, {.workers = server_.worker_count(),
-                .previous = active != nullptr ? active->runtime.get() : nullptr,
-                .credentials = nullptr,
-                .modules = &modules_});
-    for (const SnapshotProblem& note : built.notes) {
-      Log(LogLevel::kWarn, "snapshot_note", {{"where", note.path}, {"what", note.text}});
-    }
-    return built;
+  void Fail() {
+    exit_code_ = kExitFailed;
+    server_.Stop();
+  }
+
+  // Activates what was kept, before the control plane is asked.
+  void Serve(const std::shared_ptr<const snapshot::v1::Snapshot>& kept) {
+    activator_.Activate(kept, [this, kept](const absl::Status& status,
+                                           const std::vector<SnapshotProblem>& problems) {
+      if (!status.ok()) {
+        SayRefused("kept_snapshot_refused", *kept, problems);
+        StartClient(nullptr);
+        return;
+      }
+      InForce(kept->version(), "disk");
+      StartClient(kept.get());
+    });
+  }
+
+  // The control plane has said that what is held is what should be.
+  void Confirmed() {
+    if (unconfirmed_ == nullptr) return;
+    const auto kept = std::exchange(unconfirmed_, nullptr);
+    activator_.Activate(kept, [this, kept](const absl::Status& status,
+                                           const std::vector<SnapshotProblem>& problems) {
+      if (status.ok()) {
+        InForce(kept->version(), "disk");
+      } else if (!absl::IsAborted(status)) {
+        // The control plane will not send again what it has been told is here.
+        SayRefused("kept_snapshot_refused", *kept, problems);
+        Fail();
+      }
+    });
+  }
+
+  void GiveUp() {
+    if (version_ != 0) return;
+    Log(LogLevel::kError, "control_unusable",
+        {{"reason", "the control plane has given no configuration in time (--start fail)"}});
+    Fail();
   }
 
   void Take(const ControlClient::Pushed& pushed) {
-    if (client_ == nullptr) return;
+    unconfirmed_.reset();
     const double begun = NowSeconds();
-    const RuntimeSnapshot::Built built = Build(*pushed.snapshot);
-    if (built.snapshot == nullptr) {
-      Refuse(pushed, built.problems);
-      return;
-    }
-    server_.Activate(built.snapshot, [this, pushed, begun,
-                                      alive = std::weak_ptr<int>(alive_)](absl::Status status) {
-      if (alive.expired() || client_ == nullptr) return;
+    activator_.Activate(pushed.snapshot, [this, pushed, begun](
+                                             const absl::Status& status,
+                                             const std::vector<SnapshotProblem>& problems) {
       if (!status.ok()) {
-        Refuse(pushed, {{"", std::string(status.message())}});
+        Refuse(pushed, problems);
         return;
       }
       update_seconds_ = NowSeconds() - begun;
@@ -220,13 +266,36 @@ class SnapshotRunner final : private MetricsSource {
     });
   }
 
-  void Refuse(const ControlClient::Pushed& pushed, const std::vector<SnapshotProblem>& problems) {
+  static void SayRefused(std::string_view event, const snapshot::v1::Snapshot& snapshot,
+                         const std::vector<SnapshotProblem>& problems) {
     for (const SnapshotProblem& problem : problems) {
-      Log(LogLevel::kError, "snapshot_refused",
-          {{"version", pushed.snapshot->version()},
-           {"where", problem.path},
-           {"reason", problem.text}});
+      Log(LogLevel::kError, event,
+          {{"version", snapshot.version()}, {"where", problem.path}, {"reason", problem.text}});
     }
+  }
+
+  // Whether what is in force is new enough to be ready with.
+  void CheckGate() {
+    gate_timer_.Start(kGateMs);
+    if (version_ == 0) return;
+    const double heard = client_->staleness_seconds();
+    const double stale = heard < 0 ? NowSeconds() - begun_ : heard;
+    const auto limit = static_cast<double>(options_.ready_staleness_s);
+    std::string reason;
+    if (version_ < options_.ready_version) {
+      reason = Concat("version ", version_, " is older than ", options_.ready_version,
+                      " (--ready-min-version)");
+    } else if (limit > 0 && stale > limit) {
+      reason = Concat("the control plane has not been heard of for more than ",
+                      options_.ready_staleness_s, " s (--ready-max-staleness)");
+    }
+    if (reason == gate_) return;
+    gate_ = reason;
+    server_.SetSnapshotUsable(gate_.empty(), gate_);
+  }
+
+  void Refuse(const ControlClient::Pushed& pushed, const std::vector<SnapshotProblem>& problems) {
+    SayRefused("snapshot_refused", *pushed.snapshot, problems);
     refused_version_ = pushed.snapshot->version();
     client_->Refuse(pushed, problems);
   }
@@ -235,6 +304,10 @@ class SnapshotRunner final : private MetricsSource {
     version_ = version;
     source_ = source;
     since_ = NowSeconds();
+    start_timer_.Cancel();
+    // A new snapshot is taken as usable.
+    gate_.clear();
+    CheckGate();
   }
 
   // For /ready.
@@ -292,12 +365,16 @@ class SnapshotRunner final : private MetricsSource {
                   {}, not_kept_);
   }
 
-  const std::vector<snapshot::v1::Listener> listeners_;
-  ModuleLoader& modules_;
+  const SidecarOptions& options_;
+  SnapshotActivator& activator_;
   Server& server_;
   const bool keep_;
   LastGood last_good_;
-  const MetricsRegistry::Registration module_metrics_;
+  Timer start_timer_;
+  Timer gate_timer_;
+  std::string gate_;  // why it is not ready; empty: it is
+  // Kept, and not to be served before the control plane says so.
+  std::shared_ptr<const snapshot::v1::Snapshot> unconfirmed_;
   MetricsRegistry::Registration metrics_;
   std::unique_ptr<ControlClient> client_;
   uint64_t version_ = 0;
@@ -305,58 +382,52 @@ class SnapshotRunner final : private MetricsSource {
   uint64_t not_kept_ = 0;
   std::string_view source_ = "none";
   double since_ = 0;
+  const double begun_ = NowSeconds();
   double update_seconds_ = 0;
   int exit_code_ = kExitOk;
-  const std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what is posted
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what is posted
 };
-
-int Usage(const FlagSet& flags, absl::string_view problem) {
-  std::fprintf(stderr, "postern sidecar: %s\nusage: %s\n", std::string(problem).c_str(),
-               flags.usage().c_str());
-  return kExitUsage;
-}
 
 }  // namespace
 
 int SidecarCommand(const std::vector<std::string>& args) {
+  CommandLine command("sidecar", "--control HOST:PORT --group NAME", 0, 0);
   SidecarOptions options;
-  FlagSet flags("postern sidecar --control HOST:PORT --group NAME [options]");
-  options.Bind(&flags);
-  std::vector<std::string> arguments;
-  if (absl::Status status = flags.Parse(args, &arguments); !status.ok()) {
-    return Usage(flags, status.message());
-  }
-  if (options.help) {
-    std::fputs(flags.Help().c_str(), stdout);
-    return kExitOk;
-  }
-  if (!arguments.empty()) return Usage(flags, "there are no arguments besides options");
+  options.Bind(&command.flags());
+  int code = kExitOk;
+  if (!command.Begin(args, &code)) return code;
   if (absl::Status status = options.log.Apply(); !status.ok()) {
-    return Usage(flags, status.message());
+    return command.Usage(status.message());
   }
   RouteGrpcLog();
+  if (absl::Status status = options.Check(); !status.ok()) return command.Usage(status.message());
   absl::StatusOr<ControlAddress> address = options.control.ToAddress();
-  if (!address.ok()) return Usage(flags, address.status().message());
+  if (!address.ok()) return command.Usage(address.status().message());
   absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
-  if (!listeners.ok()) return Usage(flags, listeners.status().message());
+  if (!listeners.ok()) return command.Usage(listeners.status().message());
+  absl::StatusOr<std::vector<snapshot::v1::Secret>> secrets = options.secrets.ToSecrets();
+  if (!secrets.ok()) return command.Usage(secrets.status().message());
   absl::StatusOr<ModuleLoader::Options> loader_options = options.modules.ToLoaderOptions();
-  if (!loader_options.ok()) return Usage(flags, loader_options.status().message());
+  if (!loader_options.ok()) return command.Usage(loader_options.status().message());
   // Unlike in `run`, it is not who starts the program that chooses the definition.
   loader_options->allow_unpinned = options.allow_unpinned;
+  // A disk quota is an error of a write, not the end of the process.
+  ::signal(SIGXFSZ, SIG_IGN);
 
   // Outlives the workers, whose last words may be to filters.
   ModuleLoader modules(*std::move(loader_options));
   Server server(options.server.ToServerOptions());
   if (absl::Status status = server.Start(); !status.ok()) {
-    std::fprintf(stderr, "postern sidecar: %s\n", std::string(status.message()).c_str());
-    return kExitFailed;
+    return command.Fail(kExitFailed, status.message());
   }
   modules.retired()->SetWake([dispatcher = server.dispatcher(), retired = modules.retired()] {
     dispatcher->Post([retired] { retired->Destroy(); });
   });
-  SnapshotRunner runner(options, *std::move(address), *std::move(listeners), &modules, &server);
+  SnapshotActivator activator(*std::move(listeners), *std::move(secrets), &modules, &server);
+  SnapshotRunner runner(options, *std::move(address), &activator, &server);
   runner.Begin();
-  const int code = server.Run();
+  code = server.Run();
+  activator.End();
   runner.End();
   return runner.exit_code() != kExitOk ? runner.exit_code() : code;
 }

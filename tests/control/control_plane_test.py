@@ -9,53 +9,11 @@ import subprocess
 import time
 import unittest
 
+from tests.control import control_plane
 from tests.support import harness, http1, load
 
 
-class ControlPlaneTest(harness.TestCase):
-
-    def start_control(self, *args, store="control.db", **kwargs):
-        """Starts a control plane on a port of the kernel's choice, or on that of the one before."""
-        port = getattr(self, "control_port", 0)
-        control = harness.Postern(
-            "control", "--store", os.path.join(self.folder, store), "--listen",
-            "127.0.0.1:%d" % port, "--admin", "127.0.0.1:0", *args, **kwargs)
-        self.addCleanup(self._end, control)
-        self.control_port = control.address("control")[1]
-        self.control_address = "127.0.0.1:%d" % self.control_port
-        return control
-
-    def start_sidecar(self, name, *args, group="default", ready=True, **kwargs):
-        sidecar = harness.Postern(
-            "sidecar", "--control", self.control_address, "--group", group, "--node-id", name,
-            "--state", os.path.join(self.folder, "state-" + name), "--listen", "127.0.0.1:0",
-            "--admin", "127.0.0.1:0", *args, **kwargs)
-        self.addCleanup(self._end, sidecar)
-        if ready:
-            sidecar.wait_until_ready()
-        return sidecar
-
-    def command(self, name, *args, status=0):
-        """Runs a command against the control plane."""
-        return self.run_postern(name, *args, "--control", self.control_address, status=status)
-
-    def deploy(self, upstream, *args, title="proxy", name="proxy.json", status=0):
-        path = self.write(name, harness.proxy_definition(upstream.url, title=title))
-        return self.command("deploy", path, *args, status=status)
-
-    def stages(self, *args):
-        return json.loads(self.command("stages", "--json", *args).stdout)
-
-    def wait_until(self, condition, what):
-        deadline = time.monotonic() + http1.TIMEOUT
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError("waited in vain for " + what)
-            time.sleep(0.02)
-
-    def configuration(self, sidecar):
-        """What /ready says of where a sidecar's configuration comes from."""
-        return json.loads(sidecar.admin("/ready").body)["configuration"]
+class ControlPlaneTest(control_plane.TestCase):
 
     # ---- the way of a change ----
 
@@ -99,26 +57,42 @@ class ControlPlaneTest(harness.TestCase):
         self.assertTrue(audit[0]["from"].startswith("127.0.0.1:"), audit[0])
 
     def test_three_sidecars_and_each_part_killed_under_load(self):
+        done = []  # loads that have ended
+
+        def end(clients):
+            clients.finish()
+            done.append(clients)
+
         with load.Upstream(b"one") as first, load.Upstream(b"two") as second:
             control = self.start_control()
             sidecars = [self.start_sidecar("s%d" % i, ready=False) for i in range(3)]
             self.deploy(first)
-            loads = []
-            for sidecar in sidecars:
+
+            def begin(sidecar):
                 sidecar.wait_until_ready()
-                loads.append(load.Load(sidecar.address(), connections=8, think=0.002).start())
+                return load.Load(sidecar.address(), connections=8, think=0.002).start()
 
-            def go_on(alive=loads):
-                for clients in alive:
+            loads = [begin(sidecar) for sidecar in sidecars]
+
+            def go_on(upstream=None):
+                """Everybody is answered some more, by `upstream` among others."""
+                seen = upstream.requests if upstream else 0
+                for clients in loads:
                     clients.wait_for(clients.answered + 50)
+                if upstream:
+                    self.assertGreater(upstream.requests, seen)
 
-            go_on()
-            self.deploy(second)
-            go_on()
-            self.assertGreater(second.requests, 0)
+            # Changes: a stage that nobody serves is tried, promoted, and taken back again.
+            go_on(first)
+            self.deploy(second, "--stage", "next", "--group", "nobody")
+            go_on(first)
+            self.command("promote", "next", "prod")
+            go_on(second)
+            self.command("rollback", "prod")
+            go_on(first)
             # The control plane dies; everything goes on.
             control.kill()
-            go_on()
+            go_on(first)
             for sidecar in sidecars:
                 self.wait_until(lambda s=sidecar: not self.configuration(s)["connected"],
                                 "the sidecar to notice")
@@ -126,30 +100,28 @@ class ControlPlaneTest(harness.TestCase):
             # A new one, on the same store: nothing is lost, and everybody comes back.
             self.start_control()
             self.wait_until(lambda: self.applied() == 3, "three sidecars")
-            self.command("rollback", "prod")
-            seen = first.requests
-            go_on()
-            self.assertGreater(first.requests, seen)
-            # A sidecar dies: the others do not notice, and it comes back with what it had, although
-            # nobody tells it.
-            loads[0].finish()
-            sidecars[0].kill()
-            go_on(loads[1:])
-            self.command("rollback", "prod")
-            go_on(loads[1:])
-            self.start_sidecar("s0")
-            self.wait_until(lambda: self.applied() == 3, "the sidecar to come back")
-            for clients in loads[1:]:
-                clients.finish()
+            self.command("promote", "next", "prod")
+            go_on(second)
+            # Each sidecar dies in turn, once nobody asks it: the others do not notice, a change does
+            # not wait for it, and it comes back with what it had and takes up what it missed.
+            for i, upstream in enumerate((first, second, first)):
+                end(loads.pop(0))
+                sidecars[i].kill()
+                go_on()
+                self.command("rollback", "prod")
+                go_on(upstream)
+                sidecars[i] = self.start_sidecar("s%d" % i)
+                loads.append(begin(sidecars[i]))
+                self.wait_until(lambda: self.applied() == 3, "the sidecar to come back")
+                go_on(upstream)
             for clients in loads:
+                end(clients)
+            for clients in done:
                 self.assertEqual(clients.broken, [])
                 self.assertEqual(set(clients.statuses), {200})
                 self.assertEqual(clients.answered, clients.sent)
             print("%d requests, none failed; slowest %.1f ms" % (
-                sum(c.answered for c in loads), 1e3 * max(max(c.latencies) for c in loads)))
-
-    def applied(self):
-        return self.stages()["stages"][0]["applied"]
+                sum(c.answered for c in done), 1e3 * max(max(c.latencies) for c in done)))
 
     def test_killed_at_any_moment_of_a_change(self):
         chance = random.Random(7)

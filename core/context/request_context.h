@@ -11,6 +11,14 @@
 namespace postern {
 
 class CorsPolicy;  // core/reply
+class ExecutionTrace;
+
+/// The X-Ray segment of an exchange that is sampled, by its ids of 16 hexadecimal digits.
+struct TraceSegment {
+  std::string_view id;
+  std::string_view call_id;    ///< of the subsegment that is the call of the backend
+  std::string_view parent_id;  ///< of who called the gateway; may be empty
+};
 
 /// A name and its value; both borrowed.
 struct NameValue {
@@ -110,6 +118,8 @@ struct RequestContext {
   bool response_streamed = false;
   uint8_t upstream_attempts = 0;
   FilterVariable* filter_variables = nullptr;  ///< what filters have set, newest first
+  ExecutionTrace* execution = nullptr;         ///< null: neither logged nor traced
+  const TraceSegment* segment = nullptr;       ///< null: not sampled (rest-api.md §13.9)
 };
 
 }  // namespace postern

@@ -91,6 +91,22 @@ void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator
   context->trace_id = out.written();
 }
 
+void SetSampled(bool sampled, std::string_view parent, Arena* arena, RequestContext* context) {
+  ArenaSink out(arena, context->trace_id.size() + 48);
+  ForEachPair(context->trace_id,
+              [&](std::string_view pair, std::string_view key, std::string_view) {
+                if (EqualsIgnoreCase(key, "Parent") || EqualsIgnoreCase(key, "Sampled")) return;
+                if (!out.written().empty()) out.Append(';');
+                out.Append(pair);
+              });
+  if (sampled) {
+    out.Append(";Parent=");
+    out.Append(parent);
+  }
+  out.Append(sampled ? ";Sampled=1" : ";Sampled=0");
+  context->trace_id = out.written();
+}
+
 std::string_view ResponseTraceId(const RequestContext& context, Arena* arena) {
   const TraceHeader header = ParseTraceHeader(context.trace_id);
   char made[kParentSize];

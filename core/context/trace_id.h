@@ -33,6 +33,11 @@ inline constexpr size_t kMaxTraceHeader = 1024;
 void SetTraceId(std::string_view from_client, int64_t epoch_seconds, IdGenerator* ids, Arena* arena,
                 RequestContext* context);
 
+/// Lets RequestContext::trace_id say that this gateway has decided about the trace itself: `sampled`,
+/// and where it is `parent` for the segment that is the parent of what backends do (16 hexadecimal
+/// digits). Everything else in it stays.
+void SetSampled(bool sampled, std::string_view parent, Arena* arena, RequestContext* context);
+
 /// What the client gets to see as X-Amzn-Trace-Id (rest-api.md §4.5): `Root=…;Parent=…;Sampled=…`,
 /// without Self. A Parent that nobody gave is made from the request id, so that asking twice gives
 /// the same.

@@ -62,6 +62,17 @@ TEST_F(TraceIdTest, UnusableHeadersCountAsNone) {
               MatchesRegex("Root=1-65d177a9-[0-9a-f]{24}"));
 }
 
+TEST_F(TraceIdTest, OwnDecisionReplacesWhatWasThere_RestApi13_9) {
+  Set("Root=1-a-b;Parent=53995c3f42cd8ad8;Mine=x;Sampled=?");
+  SetSampled(true, "0123456789abcdef", &request_.arena, &request_.context);
+  EXPECT_THAT(std::string(request_.context.trace_id),
+              MatchesRegex("Self=1-65d177a9-[0-9a-f]{24};Root=1-a-b;Mine=x;"
+                           "Parent=0123456789abcdef;Sampled=1"));
+  SetSampled(false, {}, &request_.arena, &request_.context);
+  EXPECT_THAT(std::string(request_.context.trace_id),
+              MatchesRegex("Self=1-65d177a9-[0-9a-f]{24};Root=1-a-b;Mine=x;Sampled=0"));
+}
+
 TEST_F(TraceIdTest, TraceRootIsTheBareId_RestApi13_5) {
   Set("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8");
   EXPECT_EQ(TraceRoot(request_.context), "1-5759e988-bd862e3fe1be46a994272793");

@@ -214,7 +214,11 @@ std::string_view TextOf(const Variable& variable, const RequestContext& context)
     case kErrorResponseType:
       return InfoOf(context.error_type).name;
     case kErrorValidationString:
-      return context.error_validation;
+      // Of missing parameters it is the message (rest-api.md §5.6).
+      return context.error_validation.empty() &&
+                     context.error_type == ResponseType::kBadRequestParameters
+                 ? context.error_message
+                 : context.error_validation;
     case kExtendedRequestId:
       return context.extended_request_id;
     case kHttpMethod:

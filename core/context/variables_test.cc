@@ -41,6 +41,17 @@ TEST_F(VariablesTest, FiltersAlsoReadPathParametersAndStageVariables) {
   EXPECT_FALSE(IsKnownVariable("stageVariables.id"));
 }
 
+TEST_F(VariablesTest, ValidationErrorOfParametersIsTheMessage_RestApi5_6) {
+  context_.error_type = ResponseType::kBadRequestParameters;
+  context_.error_message = "Missing required request parameters: [a]";
+  EXPECT_EQ(Get("error.validationErrorString"), "Missing required request parameters: [a]");
+  context_.error_validation = "[more]";
+  EXPECT_EQ(Get("error.validationErrorString"), "[more]");
+  context_.error_type = ResponseType::kBadRequestBody;
+  context_.error_validation = {};
+  EXPECT_EQ(Get("error.validationErrorString"), "-");
+}
+
 TEST_F(VariablesTest, EveryNameOfRestApi7_6And13_5IsKnown) {
   for (std::string_view name : {"accountId",
                                 "apiId",

@@ -59,6 +59,11 @@ void UpstreamRequest::Start(const RequestHead* head, bool end,
   head_ = head;
   options_ = options;
   ended_ = end || options.has_content;
+  if (options.trace != nullptr) {
+    // Shown even if it never gets as far as a connection.
+    options.trace->SetEndpointRequest(*head);
+    options.trace->AddEndpointRequestBody(options.content);
+  }
   cluster_->stats()->requests.Add();
   cluster_->stats()->active.Add(1);
   if (!cluster_->gauges()->requests.TryAcquire(cluster_->config().circuit.max_requests)) {
@@ -210,7 +215,10 @@ const RequestHead* UpstreamRequest::HeadToSend() {
   auto* copy = arena_->New<RequestHead>(arena_);
   CopyHead(*head_, copy);
   const absl::Status status = signer->Sign(copy, options_.content, dispatcher()->WallMs() / 1000);
-  if (status.ok()) return copy;
+  if (status.ok()) {
+    if (options_.trace != nullptr) options_.trace->SetEndpointRequest(*copy);
+    return copy;
+  }
   Log(LogLevel::kWarn, "upstream_signing_failed",
       {{"cluster", cluster_->config().name}, {"why", std::string(status.message())}});
   return nullptr;
@@ -224,6 +232,7 @@ void UpstreamRequest::SendBody(std::string_view data) {
     return;
   }
   uncredited_ += data.size();
+  if (options_.trace != nullptr) options_.trace->AddEndpointRequestBody(data);
   if (stream_ == nullptr) {
     body_.Append(data);
     return;
@@ -516,6 +525,7 @@ void UpstreamRequest::OnHead(bool end) {
   stats->answered.Add();
   stats->status_class[std::min(status / 100, 5)].Add();
   told_head_ = true;
+  if (options_.trace != nullptr) options_.trace->SetEndpointResponse(*response_);
   keep_ = kept_all_ = false;
   body_.Clear();
   if (end) {
@@ -532,6 +542,7 @@ void UpstreamRequest::OnBody(std::string_view data) {
   if (state_ != State::kStreaming) return;
   unconsumed_ += data.size();
   last_activity_ms_ = dispatcher()->NowMs();
+  if (options_.trace != nullptr) options_.trace->AddEndpointResponseBody(data);
   events_->OnUpstreamBody(data);
 }
 

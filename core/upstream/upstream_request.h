@@ -6,6 +6,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/byte_queue.h"
+#include "core/context/execution_trace.h"
 #include "core/event/dispatcher.h"
 #include "core/event/timer.h"
 #include "core/http/codec.h"
@@ -57,6 +58,8 @@ struct UpstreamRequestOptions {
   /// The client's connection, for clusters that are told of it (PROXY protocol). Outlives the
   /// request.
   ClientSession::Client client = {};
+  /// RequestContext::execution of who asks: what is sent and answered is noted there.
+  ExecutionTrace* trace = nullptr;
 };
 
 /// One exchange with a cluster: finds an endpoint and a connection, sends the request, passes the

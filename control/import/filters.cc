@@ -20,7 +20,7 @@ namespace v1 = snapshot::v1;
 constexpr std::string_view kKind = "filter";
 constexpr std::string_view kModuleKind = "module";
 constexpr std::string_view kUpstreamKind = "upstream";
-constexpr std::string_view kCompress = "postern.compress";
+constexpr std::string_view kOwn = "postern.";
 constexpr size_t kMaxConfigBytes = 1 << 20;
 constexpr size_t kMaxFilters = 100;
 constexpr size_t kMaxChain = 64;
@@ -245,27 +245,6 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
   return valid;
 }
 
-void FilterImporter::AddCompression(Node node, int64_t bytes, v1::Deployment& deployment) {
-  for (const auto& [name, filter] : of_api_) {
-    if (filter.module != kCompress) continue;
-    context_.Noted(node, "minimumCompressionSize",
-                   Concat("The filter \"", name, "\" compresses, by its own configuration."));
-    return;
-  }
-  v1::FilterEntry entry;
-  entry.set_name(of_api_.count("compress") == 0 ? "compress" : "minimum-compression-size");
-  entry.set_module(std::string(kCompress));
-  // Outermost, so that no other filter meets compressed bodies.
-  entry.set_point(v1::FILTER_POINT_RESPONSE);
-  entry.set_config_json(Concat("{\"minimumCompressionSize\":", bytes, "}"));
-  of_api_[entry.name()] = {entry.module(), entry.point(), entry.failure_policy(), std::nullopt};
-  used_.insert(entry.module());
-  auto& filters = *deployment.mutable_filters();
-  *filters.Add() = std::move(entry);
-  for (int i = filters.size() - 1; i > 0; --i) filters.SwapElements(i, i - 1);
-  context_.Applied(node, "minimumCompressionSize");
-}
-
 void FilterImporter::ReadModules(Node modules) {
   context_.LooksAt(modules);
   if (!context_.IsSmallObject(modules, kModuleKind)) return;
@@ -383,7 +362,11 @@ std::vector<v1::Module> FilterImporter::TakeModules() {
     }
   }
   for (const auto& [name, pin] : pins_) {
-    if (used_.count(name) > 0) {
+    const bool used = used_.count(name) > 0;
+    // The gateway may place it by itself, for what the definition asks for.
+    const bool own = !used && std::string_view(name).starts_with(kOwn);
+    if (own) out.push_back(pin.module);
+    if (used || own) {
       context_.Applied(pin.node, kModuleKind);
     } else {
       context_.Noted(pin.node, kModuleKind, "No filter uses this module; it is not loaded.");

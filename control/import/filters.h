@@ -37,15 +37,12 @@ class FilterImporter {
   void Import(Node filters, FiltersInForce& in_force,
               google::protobuf::RepeatedPtrField<snapshot::v1::FilterEntry>& out);
 
-  /// Has responses of at least `bytes` compressed, as the property `node` of the API asks: by the
-  /// filter postern.compress in front of the others, unless the API places that one itself.
-  void AddCompression(Node node, int64_t bytes, snapshot::v1::Deployment& deployment);
-
   /// Those of the whole API.
   const FiltersInForce& of_api() const { return of_api_; }
 
   /// The modules that the filters use, by name: as x-postern-modules pins them, else not pinned and
-  /// with every capability. Reports pins that nothing uses. Last of all.
+  /// with every capability; also pins of the gateway's own ("postern.…"), which it may place by
+  /// itself. Reports pins that nothing uses. Last of all.
   std::vector<snapshot::v1::Module> TakeModules();
 
  private:

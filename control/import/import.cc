@@ -372,7 +372,8 @@ class Importer {
         context_.Problem(value, name,
                          "Invalid minimum compression size, must be between 0 and 10485760");
       } else if (context_.capabilities().filters) {
-        filters_.AddCompression(value, *size, result_.deployment);
+        result_.deployment.set_minimum_compression_bytes(static_cast<uint32_t>(*size));
+        context_.Applied(value, name);
       } else {
         context_.Ignored(value, name, "Responses are not compressed by this version.");
       }

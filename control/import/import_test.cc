@@ -1051,9 +1051,9 @@ TEST(ImportCapabilities, TemplatesServicesAndFilters) {
   EXPECT_EQ(a->filters(0).failure_policy(), v1::FAILURE_POLICY_SKIP);
   EXPECT_EQ(a->filters(0).pause_limit_ms(), 5u);
   EXPECT_EQ(FindMethod(result.deployment, "/b", "POST")->integration().lambda().function(), "f");
-  ASSERT_EQ(result.deployment.filters_size(), 2);
-  EXPECT_EQ(result.deployment.filters(0).module(), "postern.compress");
-  EXPECT_EQ(result.deployment.filters(1).config_json(), "{\"b\":[1,{\"c\":\"d\"}],\"a\":\"x\"}");
+  ASSERT_EQ(result.deployment.filters_size(), 1);
+  EXPECT_TRUE(result.deployment.has_minimum_compression_bytes());
+  EXPECT_EQ(result.deployment.filters(0).config_json(), "{\"b\":[1,{\"c\":\"d\"}],\"a\":\"x\"}");
 }
 
 // What a filter needs, and nothing else: a misspelt member could be a guard (plugin-abi.md §7.2).
@@ -1227,31 +1227,19 @@ TEST(ImportFilters, ModulesAreAsTheyArePinned) {
   }
 }
 
-// rest-api.md §10.4: minimumCompressionSize, which is what the filter postern.compress is for.
-TEST(ImportFilters, CompressionIsAFilter) {
-  const std::string size = "x-amazon-apigateway-minimum-compression-size: 1024\n";
-  const ImportResult result = Import(Definition(
-      "  /x:\n    get:\n      x-postern-filters: [{name: compress, disabled: true}]\n      "
-      "x-amazon-apigateway-integration: {type: mock}\n",
-      size + "x-postern-filters: [{name: a, module: m, point: response}]\n"));
+// rest-api.md §10.4. The gateway makes a filter of it, whose module may be pinned.
+TEST(ImportFilters, CompressionIsAProperty) {
+  const ImportResult result =
+      Import(Definition("  /x: {}\n",
+                        "x-amazon-apigateway-minimum-compression-size: 1024\n"
+                        "x-postern-modules: {postern.compress: {version: 1.0.0}}\n"));
   ASSERT_TRUE(result.ok()) << result.report.ToText(false);
-  ASSERT_EQ(result.deployment.filters_size(), 2);
-  const v1::FilterEntry& compress = result.deployment.filters(0);
-  EXPECT_EQ(compress.name(), "compress");
-  EXPECT_EQ(compress.module(), "postern.compress");
-  EXPECT_EQ(compress.point(), v1::FILTER_POINT_RESPONSE);
-  EXPECT_EQ(compress.config_json(), "{\"minimumCompressionSize\":1024}");
-  EXPECT_EQ(result.deployment.filters(1).name(), "a");
-  ASSERT_EQ(result.modules.size(), 2u);
-  EXPECT_EQ(result.modules[1].name(), "postern.compress");
-
-  // One that the API places itself is enough.
-  const ImportResult own = Import(Definition(
-      "  /x: {}\n",
-      size + "x-postern-filters: [{name: z, module: postern.compress, point: request}]\n"));
-  ASSERT_TRUE(own.ok());
-  EXPECT_EQ(own.deployment.filters_size(), 1);
-  EXPECT_THAT(own.report.ToText(false), HasSubstr("The filter \"z\" compresses"));
+  EXPECT_EQ(result.deployment.filters_size(), 0);
+  EXPECT_TRUE(result.deployment.has_minimum_compression_bytes());
+  EXPECT_EQ(result.deployment.minimum_compression_bytes(), 1024u);
+  ASSERT_EQ(result.modules.size(), 1u);
+  EXPECT_EQ(result.modules[0].name(), "postern.compress");
+  EXPECT_EQ(result.modules[0].version(), "1.0.0");
 }
 
 TEST(ImportFilters, UpstreamsAreNamed) {

@@ -209,7 +209,7 @@ TEST_F(FiltersTest, NothingIsServedWithoutItsFilters) {
   AddFilter(&snapshot.deployment, "api");
   const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(snapshot.Finish(), {});
   EXPECT_EQ(built.snapshot, nullptr);
-  EXPECT_EQ(built.ProblemText(), "modules[0]: this gateway loads no modules");
+  EXPECT_EQ(built.ProblemText(), "modules[0]: this gateway loads no modules, and so not test.m");
 }
 
 TEST_F(FiltersTest, ModulesThatCannotBeLoadedAreSaid) {

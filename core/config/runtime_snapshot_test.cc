@@ -543,18 +543,14 @@ TEST(RuntimeSnapshotTest, ValidationThatWouldCheckNothingIsNoGuard) {
 TEST(RuntimeSnapshotTest, NotesTellWhatHasNoEffect) {
   TestSnapshot snapshot;
   snapshot.stage()->set_tracing_enabled(true);
-  snapshot.deployment.set_minimum_compression_bytes(0);
   snapshot.deployment.add_unenforced("authorizer X");
   const auto built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
   EXPECT_THAT(
       Texts(built.notes),
-      ElementsAre(
-          "deployments[0].minimum_compression_bytes: this gateway does not compress; it has "
-          "no effect",
-          "deployments[0].unenforced[0].guard: authorizer X",
-          "stages[0].tracing_enabled: this gateway takes no samples; trace headers pass "
-          "either way"));
+      ElementsAre("deployments[0].unenforced[0].guard: authorizer X",
+                  "stages[0].tracing_enabled: this gateway takes no samples; trace headers pass "
+                  "either way"));
 }
 
 TEST(RuntimeSnapshotTest, UnavailableMethodKeepsItsPlace) {

@@ -8,7 +8,6 @@
 
 #include "core/config/cluster_reader.h"
 #include "core/config/listener_reader.h"
-#include "core/integration/cors_preflight.h"
 #include "core/observe/access_log_format.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
@@ -97,37 +96,6 @@ void CheckHttpApi(const v1::Deployment& deployment, const Field& field) {
   if (deployment.has_minimum_compression_bytes()) {
     field.Problem("minimum_compression_bytes", "is for REST APIs");
   }
-}
-
-// http-api.md §13.
-std::unique_ptr<const CorsPolicy> ReadCors(const v1::CorsConfiguration& cors, const Field& field) {
-  RefuseUnknownFields(cors, field);
-  CorsPolicy::Spec spec;
-  const auto read = [&](const auto& list, std::string_view name, std::vector<std::string>* out) {
-    AtMost(list, 100, name, field);
-    for (int i = 0; i < list.size(); ++i) {
-      if (list[i].empty() || list[i].size() > 1024 || !IsFieldValue(list[i])) {
-        field.Item(name, i).Problem("is no field value");
-      }
-      out->push_back(list[i]);
-    }
-  };
-  read(cors.allow_origins(), "allow_origins", &spec.allow_origins);
-  read(cors.allow_methods(), "allow_methods", &spec.allow_methods);
-  read(cors.allow_headers(), "allow_headers", &spec.allow_headers);
-  read(cors.expose_headers(), "expose_headers", &spec.expose_headers);
-  spec.allow_credentials = cors.allow_credentials();
-  if (cors.allow_credentials() && std::find(spec.allow_origins.begin(), spec.allow_origins.end(),
-                                            "*") != spec.allow_origins.end()) {
-    field.Problem("allow_credentials", "is not supported if an allowed origin is *");
-  }
-  if (cors.has_max_age_seconds()) {
-    if (cors.max_age_seconds() < -1 || cors.max_age_seconds() > 86400) {
-      field.Problem("max_age_seconds", "is not between -1 and 86,400");
-    }
-    spec.max_age_s = cors.max_age_seconds();
-  }
-  return std::make_unique<const CorsPolicy>(spec);
 }
 
 /// What a request to a cluster has for Host where nothing else says it: its first endpoint.
@@ -385,15 +353,11 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   }
   CheckFilters(field, parsed);
   if (deployment.has_cors()) {
-    if (http_api) {
-      runtime->cors = ReadCors(deployment.cors(), field.Member("cors"));
-    } else {
-      field.Problem("cors", "is for HTTP APIs");
-    }
+    RefuseUnknownFields(deployment.cors(), field.Member("cors"));
+    if (!http_api) field.Problem("cors", "is for HTTP APIs");
   }
   if (deployment.has_minimum_compression_bytes()) {
     field.InRange("minimum_compression_bytes", deployment.minimum_compression_bytes(), 0, 10485760);
-    field.Note("minimum_compression_bytes", "this gateway does not compress; it has no effect");
   }
   KnownEnum(deployment.api_key_source(), v1::ApiKeySource_IsValid, kNoneRefused, "api_key_source",
             field);
@@ -426,18 +390,15 @@ void SnapshotBuilder::CheckDeployment(const v1::StoredDeployment& stored, const 
   parsed->sound = true;
 }
 
-// Routes of an HTTP API that are no resources: `$default`, and the answer to preflights.
+// The route of an HTTP API that is no resource: `$default`.
 void SnapshotBuilder::AddOwnRoutes(
     const v1::Deployment& deployment, Deployment* runtime, Parsed* parsed,
     std::vector<uint32_t>* numbers,
     std::vector<std::pair<const v1::Resource*, const v1::Method*>>* methods,
     std::vector<MethodFacts>* facts) {
+  if (!deployment.has_default_route()) return;
   // The rest of the path is what an HTTP integration of `$default` puts behind its own.
   const std::vector<std::string_view> rest = {"proxy"};
-  runtime->preflight.resource_id = runtime->text.Intern("");
-  runtime->preflight.resource_path = runtime->text.Intern("$cors");
-  runtime->preflight.declared = MethodBit(Method::kOptions);
-  if (!deployment.has_default_route()) return;
   parsed->default_resource.set_path("$default");
   runtime->default_route = static_cast<uint32_t>(numbers->size());
   numbers->push_back(static_cast<uint32_t>(methods->size()));
@@ -932,9 +893,41 @@ void SnapshotBuilder::MakeFunctions() {
   }
 }
 
-// Loads what the deployments' filters need, no more.
+// Variables of a stage, or with `overrides` of its canary.
+std::map<std::string, std::string> SnapshotBuilder::MergeVariables(
+    const google::protobuf::Map<std::string, std::string>& variables,
+    const google::protobuf::Map<std::string, std::string>* overrides) {
+  std::map<std::string, std::string> merged(variables.begin(), variables.end());
+  if (overrides != nullptr) {
+    for (const auto& [name, value] : *overrides) merged[name] = value;
+  }
+  return merged;
+}
+
+// What each stage and canary takes of the gateway's own filters.
+void SnapshotBuilder::MakeStandardFilters() {
+  for (const v1::Stage& stage : message_.stages()) {
+    const auto make = [&](const std::string& digest, bool canary,
+                          const std::map<std::string, std::string>& variables) {
+      const Parsed& parsed = deployments_.at(digest);
+      standard_.emplace(std::pair(&stage, canary),
+                        StandardFilters({parsed.message, stage, variables}, parsed.api_filters));
+    };
+    make(stage.deployment_digest(), false, MergeVariables(stage.variables(), nullptr));
+    if (stage.has_canary()) {
+      make(stage.canary().deployment_digest(), true,
+           MergeVariables(stage.variables(), &stage.canary().variable_overrides()));
+    }
+  }
+}
+
+// Loads what the stages' filters need, no more.
 void SnapshotBuilder::LoadModules() {
   std::set<std::string> used;
+  std::set<std::string> standard;
+  for (const auto& [place, filters] : standard_) {
+    standard.insert(filters.modules().begin(), filters.modules().end());
+  }
   const auto add = [&used](const std::vector<FilterSpec>& filters) {
     for (const FilterSpec& filter : filters) {
       if (!filter.module.empty()) used.insert(filter.module);
@@ -947,30 +940,43 @@ void SnapshotBuilder::LoadModules() {
   for (int i = 0; i < message_.modules_size(); ++i) {
     const std::string& name = message_.modules(i).name();
     const Field field = root_.Item("modules", i);
-    if (used.count(name) == 0) {
+    // One that the gateway wants itself may be pinned here.
+    if (used.count(name) == 0 && standard.count(name) == 0) {
       field.Note("name", Concat("no filter uses ", Quoted(name), "; it is not loaded"));
       continue;
     }
-    if (options_.modules == nullptr) {
-      field.Problem("this gateway loads no modules");
-      continue;
-    }
-    if (filters_ == nullptr) {
-      filters_ = std::make_unique<FilterSetBuilder>(options_.modules->retired());
-    }
-    const absl::StatusOr<const FilterModule*> module = options_.modules->Load(modules_.at(name));
-    if (module.ok()) {
-      filters_->AddModule(name, *module);
-    } else {
-      field.Problem(std::string(module.status().message()));
-    }
+    standard.erase(name);
+    LoadModule(modules_.at(name), field);
+  }
+  for (const std::string& name : standard) {
+    ModuleLoader::Request request;
+    request.name = name;
+    request.standard = true;
+    LoadModule(request, root_.Member("modules"));
+  }
+}
+
+void SnapshotBuilder::LoadModule(const ModuleLoader::Request& request, const Field& field) {
+  if (options_.modules == nullptr) {
+    field.Problem(Concat("this gateway loads no modules, and so not ", request.name));
+    return;
+  }
+  if (filters_ == nullptr) {
+    filters_ = std::make_unique<FilterSetBuilder>(options_.modules->retired());
+  }
+  const absl::StatusOr<const FilterModule*> module = options_.modules->Load(request);
+  if (module.ok()) {
+    filters_->AddModule(request.name, *module);
+  } else {
+    field.Problem(std::string(module.status().message()));
   }
 }
 
 // `message` is the Stage itself or its Canary.
 template <typename Message>
 void SnapshotBuilder::BeginFilters(const v1::Stage& stage_message, const Message& message,
-                                   const Parsed& parsed, bool is_canary) {
+                                   const Parsed& parsed, const StandardFilters& standard,
+                                   bool is_canary) {
   FilterSetBuilder::Place place;
   place.api_id = stage_message.api_id();
   place.stage = stage_message.name();
@@ -1006,20 +1012,27 @@ void SnapshotBuilder::BeginFilters(const v1::Stage& stage_message, const Message
     out.https = set.at(*id).config->tls.context != nullptr;
     return out;
   };
-  filters_->Begin(std::move(place), parsed.api_filters);
+  std::vector<FilterSpec> of_api = standard.api();
+  of_api.insert(of_api.end(), parsed.api_filters.begin(), parsed.api_filters.end());
+  filters_->Begin(std::move(place), of_api);
 }
 
-const ChainPlan* SnapshotBuilder::MakeChain(const Parsed& parsed, const v1::Resource& resource,
+const ChainPlan* SnapshotBuilder::MakeChain(const Parsed& parsed, const StandardFilters& standard,
+                                            const v1::Resource& resource,
                                             const v1::Method& method) {
   std::vector<FilterScope> scopes;
   if (const auto found = parsed.filters.find(&resource); found != parsed.filters.end()) {
     scopes.push_back({resource.path(), found->second});
   }
+  std::vector<FilterSpec> of_method = standard.of(method);
   if (const auto found = parsed.filters.find(&method); found != parsed.filters.end()) {
+    of_method.insert(of_method.end(), found->second.begin(), found->second.end());
+  }
+  if (!of_method.empty()) {
     // What has no path is the route of an HTTP API that takes the rest.
     scopes.push_back({resource.path().empty() ? std::string("$default")
                                               : Concat(method.http_method(), " ", resource.path()),
-                      found->second});
+                      std::move(of_method)});
   }
   return filters_->Chain(scopes);
 }
@@ -1038,10 +1051,7 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
   variant->deployment_id = DeploymentId(message.deployment_id(), message.deployment_digest());
   variant->is_canary = is_canary;
 
-  std::map<std::string, std::string> merged(variables.begin(), variables.end());
-  if (overrides != nullptr) {
-    for (const auto& [name, value] : *overrides) merged[name] = value;
-  }
+  const std::map<std::string, std::string> merged = MergeVariables(variables, overrides);
   variant->variable_text.reserve(2 * merged.size());
   for (const auto& [name, value] : merged) {
     variant->variable_text.push_back(name);
@@ -1083,8 +1093,9 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     settings[{one.resource_path(), one.http_method()}] = &one;
   }
 
+  const StandardFilters& standard = standard_.at({&stage_message, is_canary == 1});
   if (filters_ != nullptr) {
-    BeginFilters(stage_message, message, parsed, is_canary == 1);
+    BeginFilters(stage_message, message, parsed, standard, is_canary == 1);
     variant->unrouted_chain = filters_->UnroutedChain();
   }
   const Deployment& deployment = *parsed.runtime;
@@ -1098,20 +1109,12 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     route.id = static_cast<uint32_t>(out_->routes_.size());
     route.facts = &deployment.methods[i];
     route.integration = variant->integrations.back().get();
-    if (filters_ != nullptr) route.chain = MakeChain(parsed, resource, method);
+    if (filters_ != nullptr) route.chain = MakeChain(parsed, standard, resource, method);
     // rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
     auto entry = settings.find({resource.path(), method.http_method()});
     if (entry == settings.end()) entry = settings.find({"*", "*"});
     route.detailed_metrics = entry != settings.end() && entry->second->metrics_enabled();
     out_->routes_.push_back(&route);
-  }
-  if (deployment.cors != nullptr) {
-    variant->integrations.push_back(std::make_unique<CorsPreflightIntegration>());
-    variant->preflight.id = static_cast<uint32_t>(out_->routes_.size());
-    variant->preflight.facts = &deployment.preflight;
-    variant->preflight.integration = variant->integrations.back().get();
-    variant->preflight.chain = variant->unrouted_chain;
-    out_->routes_.push_back(&variant->preflight);
   }
   return variant;
 }
@@ -1183,6 +1186,7 @@ std::vector<Router::Domain> SnapshotBuilder::MakeDomains() {
 void SnapshotBuilder::Make() {
   out_->version_ = message_.version();
   MakeClusters();
+  MakeStandardFilters();
   if (problems_.ok()) LoadModules();
   if (!problems_.ok()) return;
   MakeFunctions();

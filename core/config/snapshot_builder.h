@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "core/config/integration_reader.h"
 #include "core/config/runtime_snapshot.h"
 #include "core/config/secret_values.h"
+#include "core/config/standard_filters.h"
 #include "proto/snapshot/snapshot.pb.h"
 
 namespace postern {
@@ -75,11 +77,17 @@ class SnapshotBuilder {
   void Make();
   void MakeClusters();
   void MakeFunctions();
+  static std::map<std::string, std::string> MergeVariables(
+      const google::protobuf::Map<std::string, std::string>& variables,
+      const google::protobuf::Map<std::string, std::string>* overrides);
+  void MakeStandardFilters();
   void LoadModules();
+  void LoadModule(const ModuleLoader::Request& request, const Field& field);
   template <typename Message>
   void BeginFilters(const snapshot::v1::Stage& stage_message, const Message& message,
-                    const Parsed& parsed, bool is_canary);
-  const ChainPlan* MakeChain(const Parsed& parsed, const snapshot::v1::Resource& resource,
+                    const Parsed& parsed, const StandardFilters& standard, bool is_canary);
+  const ChainPlan* MakeChain(const Parsed& parsed, const StandardFilters& standard,
+                             const snapshot::v1::Resource& resource,
                              const snapshot::v1::Method& method);
   template <typename Message>
   std::unique_ptr<const Variant> MakeVariant(
@@ -101,6 +109,8 @@ class SnapshotBuilder {
   SecretExpander secret_values_{&secrets_};
   ModuleMap modules_;
   std::unique_ptr<FilterSetBuilder> filters_;  // null: no deployment has filters
+  // By stage, and whether it is for its canary.
+  std::map<std::pair<const snapshot::v1::Stage*, bool>, StandardFilters> standard_;
   std::unordered_map<std::string, int> api_index_;
   std::unordered_map<std::string, int> cluster_index_;
   std::unordered_map<std::string, int> function_index_;

@@ -10,7 +10,6 @@
 
 namespace postern {
 
-class CorsPolicy;  // core/reply
 class ExecutionTrace;
 
 /// The X-Ray segment of an exchange that is sampled, by its ids of 16 hexadecimal digits.
@@ -43,10 +42,8 @@ struct FilterVariable {
 /// of which live until the exchange has been logged. Trivially destructible; lives in the arena.
 struct RequestContext {
   // Which rules hold.
-  bool http_api = false;             ///< those of http-api.md, from routing on
-  bool by_domain = false;            ///< it came through a custom domain (HTTP APIs)
-  bool cors_preflight = false;       ///< answered by the gateway itself
-  const CorsPolicy* cors = nullptr;  ///< of the API; null: none
+  bool http_api = false;   ///< those of http-api.md, from routing on
+  bool by_domain = false;  ///< it came through a custom domain (HTTP APIs)
 
   // Who and when.
   std::string_view request_id;           ///< UUID (rest-api.md §4.5)

@@ -981,6 +981,9 @@ postern_status FilterChain::Reply(StreamFilter* filter, const postern_reply& rep
     if (status != 0) reply_head_->status = status;
     store_.AppendLasting(made.body, &reply_body_);
   } else {
+    // Whatever refusal it stands in for, such as the router's.
+    context->error_type = ResponseType::kNone;
+    context->error_message = {};
     reply_head_ = env_.arena->New<postern::ResponseHead>(env_.arena);
     reply_head_->status = status != 0 ? status : 200;
     reply_head_->body = body.empty() ? BodyKind::kNone : BodyKind::kLength;

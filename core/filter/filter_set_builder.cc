@@ -60,6 +60,7 @@ FilterSetBuilder::Layer FilterSetBuilder::Apply(const Layer& above, std::string_
     } else {
       over->failure_policy = spec.failure_policy;
       over->pause_limit_ms = spec.pause_limit_ms;
+      over->only_below = false;
       if (!spec.config.empty()) {
         over->config = Configure(over->instance, scope, spec.config, over->config);
       }
@@ -94,8 +95,8 @@ std::optional<FilterSetBuilder::Active> FilterSetBuilder::Add(std::string_view s
   instance->module = module->second;
   instance->id_tag = id_tag_;
   instance->config = Configure(instance, scope, config, nullptr);
-  Active active{spec.name,           instance,           instance->config, *spec.point,
-                spec.failure_policy, spec.pause_limit_ms};
+  Active active{spec.name,           instance,  instance->config, *spec.point, spec.failure_policy,
+                spec.pause_limit_ms, spec.side, spec.only_below};
   if (!scope.empty()) shared_.emplace(key, active);
   return active;
 }
@@ -134,12 +135,27 @@ const void* FilterSetBuilder::Configure(FilterInstance* instance, std::string_vi
 }
 
 const ChainPlan* FilterSetBuilder::Plan(const Layer& layer, bool only_unrouted) {
-  std::vector<FilterBinding> filters;
+  Layer chosen;
   for (const Active& one : layer) {
+    if (one.only_below) continue;
     if (only_unrouted && one.point != FilterPoint::kResponse &&
         one.point != FilterPoint::kRequest) {
       continue;
     }
+    if (one.side != FilterSide::kListed &&
+        std::any_of(layer.begin(), layer.end(), [&one](const Active& other) {
+          return other.side == FilterSide::kListed && !other.only_below &&
+                 other.instance->module->name() == one.instance->module->name();
+        })) {
+      continue;
+    }
+    chosen.push_back(one);
+  }
+  std::stable_sort(chosen.begin(), chosen.end(), [](const Active& a, const Active& b) {
+    return std::pair(a.point, a.side) < std::pair(b.point, b.side);
+  });
+  std::vector<FilterBinding> filters;
+  for (const Active& one : chosen) {
     FilterBinding& binding = filters.emplace_back();
     binding.instance = one.instance;
     binding.config = one.config;
@@ -150,9 +166,6 @@ const ChainPlan* FilterSetBuilder::Plan(const Layer& layer, bool only_unrouted) 
     binding.is_authorizer = one.point == FilterPoint::kAuthorize;
   }
   if (filters.empty()) return nullptr;
-  std::stable_sort(
-      filters.begin(), filters.end(),
-      [](const FilterBinding& a, const FilterBinding& b) { return a.point < b.point; });
   std::string key;
   for (const FilterBinding& filter : filters) {
     key += Concat(filter.instance->id, " ", reinterpret_cast<uintptr_t>(filter.config), " ",

@@ -17,7 +17,15 @@
 
 namespace postern {
 
-/// A filter as a definition places it (proto/snapshot/filter.proto, FilterEntry).
+/// Where a filter stands among the others of its point.
+enum class FilterSide : int8_t {
+  kOutermost = -1,  ///< in front of all that the definition places
+  kListed = 0,      ///< where the definition lists it
+  kInnermost = 1,   ///< behind all that the definition places
+};
+
+/// A filter as a definition places it (proto/snapshot/filter.proto, FilterEntry), or as the gateway
+/// does itself (core/config/standard_filters.h).
 struct FilterSpec {
   std::string name;
   std::string module;                ///< empty in an override: as above
@@ -26,6 +34,12 @@ struct FilterSpec {
   FilterFailurePolicy failure_policy = FilterFailurePolicy::kDeny;
   uint32_t pause_limit_ms = 10000;
   bool disabled = false;  ///< takes the one of this name out
+  /// Other than kListed: a filter of the gateway's own, which gives way in a chain where the
+  /// definition places one of the same module.
+  FilterSide side = FilterSide::kListed;
+  /// At an API: in no chain by itself, only in those of scopes that override it. What it shares is
+  /// configured here.
+  bool only_below = false;
 };
 
 /// What one scope of an API adds to the scopes above it.
@@ -86,6 +100,8 @@ class FilterSetBuilder {
     FilterPoint point;
     FilterFailurePolicy failure_policy;
     uint32_t pause_limit_ms;
+    FilterSide side;
+    bool only_below;  // and no scope below has overridden it
   };
   using Layer = std::vector<Active>;  // outer scopes first, as they were listed
 

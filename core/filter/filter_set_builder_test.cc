@@ -67,7 +67,8 @@ class FilterSetBuilderTest : public testing::Test {
   FilterSetBuilderTest()
       : retired_(std::make_shared<RetiredConfigs>()),
         module_({"test.m", "1.0.0", 1, 0, POSTERN_CAP_CALLOUT}, "d1", "m.so"),
-        plain_({"test.plain", "1.0.0", 1, 0, 0}, "d2", "plain.so") {
+        plain_({"test.plain", "1.0.0", 1, 0, 0}, "d2", "plain.so"),
+        other_({"test.plain", "1.0.0", 1, 0, 0}, "d3", "other.so") {
     AddConfigFunctions(&host);
     postern_filter hooks{};
     hooks.size = sizeof(hooks);
@@ -77,6 +78,7 @@ class FilterSetBuilderTest : public testing::Test {
       return postern_verdict{POSTERN_CONTINUE};
     };
     module_.Initialize(&hooks, nullptr);
+    other_.Initialize(&hooks, nullptr);
     postern_filter none{};
     none.size = sizeof(none);
     plain_.Initialize(&none, nullptr);
@@ -145,6 +147,7 @@ class FilterSetBuilderTest : public testing::Test {
   std::shared_ptr<RetiredConfigs> retired_;
   FilterModule module_;
   FilterModule plain_;
+  FilterModule other_;  // goes by the name of plain_, and has hooks
   std::unique_ptr<FilterSetBuilder> builder_;
 };
 
@@ -167,6 +170,37 @@ TEST_F(FilterSetBuilderTest, ChainsAreOrderedByPointThenScope) {
   EXPECT_EQ(plan->hooks(), static_cast<uint32_t>(kHookRequestHeaders));
   EXPECT_THAT(Names(builder_->UnroutedChain()), ElementsAre("response", "request"));
   EXPECT_THAT(Problems(), IsEmpty());
+}
+
+// Filters of the gateway's own stand around, or behind, all of the definition's at their point; one
+// that stands below alone is in the chains of the scopes that configure it.
+TEST_F(FilterSetBuilderTest, SidesGoBeforeScopes) {
+  FilterSpec outer = Spec("outer", FilterPoint::kRequest);
+  outer.side = FilterSide::kOutermost;
+  FilterSpec inner = Spec("inner", FilterPoint::kRequest, "{\"shared\":1}");
+  inner.side = FilterSide::kInnermost;
+  inner.only_below = true;
+  outer.module = inner.module = "test.plain";
+  outer.config = "{}";
+  builder_->AddModule("test.plain", &other_);
+  builder_->Begin(Place(), {inner, outer, Spec("user", FilterPoint::kRequest)});
+  EXPECT_THAT(Names(builder_->Chain({})), ElementsAre("outer", "user"));
+  EXPECT_THAT(Names(builder_->UnroutedChain()), ElementsAre("outer", "user"));
+  const ChainPlan* const plan =
+      builder_->Chain({{"GET /x",
+                        {Override("inner", "{\"own\":1}"), Spec("m", FilterPoint::kRequest),
+                         Spec("b", FilterPoint::kBeforeIntegration)}}});
+  EXPECT_THAT(Names(plan), ElementsAre("outer", "user", "m", "inner", "b"));
+  EXPECT_EQ(ConfigOf(plan, 3), "{\"own\":1}");
+  EXPECT_EQ(static_cast<const Configured*>(plan->filters()[3].instance->config)->bytes,
+            "{\"shared\":1}");
+  EXPECT_THAT(Problems(), IsEmpty());
+
+  // They give way to the definition's own of the same module.
+  FilterSpec mine = Spec("mine", FilterPoint::kAuthorize);
+  mine.module = "test.plain";
+  EXPECT_THAT(Names(builder_->Chain({{"PUT /x", {Override("inner", "{}"), mine}}})),
+              ElementsAre("user", "mine"));
 }
 
 // plugin-abi.md §7.2: once for each scope that overrides, with the object one scope up as parent.

@@ -190,7 +190,12 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Find(const Request& request) {
   }
 
   std::vector<std::string> unreadable;
-  std::vector<Inspection> candidates = Scan(&unreadable);
+  std::vector<Inspection> candidates;
+  if (!request.standard) candidates = Scan(options_.folders, &unreadable);
+  const size_t of_others = candidates.size();
+  for (Inspection& one : Scan(options_.own_folders, &unreadable)) {
+    candidates.push_back(std::move(one));
+  }
   std::string versions;
   std::string digests;
   std::vector<const Inspection*> matching;
@@ -219,11 +224,19 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Find(const Request& request) {
       return refuse("", Concat("version ", request.version, " is asked for, but ", versions));
     }
     std::string where;
-    for (const std::string& folder : options_.folders) {
-      where += Concat(where.empty() ? "" : ", ", folder);
-    }
+    const auto add = [&where](const std::vector<std::string>& folders) {
+      for (const std::string& folder : folders) where += Concat(where.empty() ? "" : ", ", folder);
+    };
+    if (!request.standard) add(options_.folders);
+    add(options_.own_folders);
     std::string also;
     for (const std::string& problem : unreadable) also += Concat("; ", problem);
+    if (request.standard) {
+      return refuse("", Concat("it comes with this program, but is not installed: there is no ",
+                               where.empty() ? "folder \"modules\" beside the program"
+                                             : Concat("file of it in ", where),
+                               also));
+    }
     return refuse("", where.empty()
                           ? "there is no module folder: name one with --modules"
                           : Concat("no file of this name is in ", where,
@@ -236,7 +249,10 @@ absl::StatusOr<const FilterModule*> ModuleLoader::Find(const Request& request) {
   }
   const Inspection& one = *matching.front();
   if (!one.problem.empty()) return refuse(one.file, one.problem);
-  if (request.digest.empty() && !options_.allow_unpinned) {
+  const bool own =
+      std::any_of(candidates.begin() + static_cast<std::ptrdiff_t>(of_others), candidates.end(),
+                  [&one](const Inspection& other) { return other.digest == one.digest; });
+  if (request.digest.empty() && !own && !options_.allow_unpinned) {
     return refuse(one.file, Concat("is not pinned: name its digest ", one.digest,
                                    ", or start with --allow-unpinned-modules"));
   }
@@ -287,9 +303,10 @@ ModuleLoader::Inspection ModuleLoader::Inspect(const std::string& file) {
 
 // Every module file of the folders; one that cannot be read has no name to be found by, and is said
 // in `unreadable`.
-std::vector<ModuleLoader::Inspection> ModuleLoader::Scan(std::vector<std::string>* unreadable) {
+std::vector<ModuleLoader::Inspection> ModuleLoader::Scan(const std::vector<std::string>& folders,
+                                                         std::vector<std::string>* unreadable) {
   std::vector<Inspection> found;
-  for (const std::string& folder : options_.folders) {
+  for (const std::string& folder : folders) {
     if (absl::Status status = CheckFolder(folder); !status.ok()) {
       unreadable->push_back(Concat(folder, ": ", std::string(status.message())));
       continue;

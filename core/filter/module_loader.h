@@ -45,6 +45,9 @@ class ModuleLoader final : public MetricsSource {
     /// Folders that are searched for *.so, in order. They, and the files, must belong to root or
     /// the user of this process, and be writable by nobody else.
     std::vector<std::string> folders;
+    /// Folders that belong to the program's installation, searched behind those. What lies there
+    /// needs no digest: whoever may change it may change the program.
+    std::vector<std::string> own_folders;
     std::vector<BuiltIn> built_in;
     /// Load what the snapshot names without a digest.
     bool allow_unpinned = false;
@@ -58,6 +61,8 @@ class ModuleLoader final : public MetricsSource {
     std::string version;                       ///< empty: any
     std::string digest;                        ///< empty: not pinned
     uint32_t capabilities = kAllCapabilities;  ///< that are granted
+    /// The gateway's own wish, not the definition's: it is found in own_folders alone.
+    bool standard = false;
   };
 
   /// A file, looked at without loading it.
@@ -92,7 +97,6 @@ class ModuleLoader final : public MetricsSource {
   /// Destroys configuration objects on this thread.
   const std::shared_ptr<RetiredConfigs>& retired() const { return retired_; }
   const Counts& counts() const { return counts_; }
-  const std::vector<std::string>& folders() const { return options_.folders; }
 
   void Collect(MetricsSink* sink) override;
 
@@ -117,7 +121,8 @@ class ModuleLoader final : public MetricsSource {
   absl::StatusOr<const FilterModule*> LoadInspected(const Inspection& inspection);
   absl::StatusOr<const FilterModule*> Map(const Inspection& inspection);
   absl::Status InitModule(InitFunction init, FilterModule* module);
-  std::vector<Inspection> Scan(std::vector<std::string>* unreadable);
+  std::vector<Inspection> Scan(const std::vector<std::string>& folders,
+                               std::vector<std::string>* unreadable);
 
   const Options options_;
   std::map<std::string, Loaded, std::less<>> loaded_;  // by digest

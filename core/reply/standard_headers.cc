@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/reply/cors_policy.h"
-
 namespace postern {
 namespace {
 
@@ -35,10 +33,9 @@ int Rank(HeaderId id) {
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date) {
   HeaderMap& headers = head->headers;
   if (context.http_api) {
-    // http-api.md §8, §13, §18.
+    // http-api.md §8, §18.
     if (!date.empty()) headers.Add(HeaderId::kDate, kDate, date);
     headers.Add(HeaderId::kOther, kHttpApiRequestId, context.request_id);
-    if (context.cors != nullptr) context.cors->Apply(head, context);
     return;
   }
   const size_t before = headers.size();

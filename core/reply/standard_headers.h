@@ -16,8 +16,7 @@ namespace postern {
 /// those of the integration, but before an X-Amzn-Trace-Id at the end. Content-Length and
 /// Connection are the codec's to write.
 ///
-/// HTTP APIs have Date, apigw-requestid and what their CORS configuration says (http-api.md §8,
-/// §13).
+/// HTTP APIs have Date and apigw-requestid (http-api.md §8).
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date);
 
 }  // namespace postern

@@ -18,10 +18,9 @@ constexpr std::string_view kHost = "a1b2c3.execute-api.eu-west-1.amazonaws.com";
 /// `orders` to "dev" and everything else to `$default`.
 class HttpApiRouterTest : public testing::Test {
  protected:
-  void Build(const TestResources& resources, std::vector<std::string> stages = {"$default", "dev"},
-             std::unique_ptr<const CorsPolicy> cors = nullptr) {
+  void Build(const TestResources& resources,
+             std::vector<std::string> stages = {"$default", "dev"}) {
     auto deployment = MakeTestHttpDeployment(resources);
-    deployment->cors = std::move(cors);
     auto api = MakeTestApi("a1b2c3", stages, deployment);
     api->http_api = true;
     std::vector<Router::Domain> domains(1);
@@ -158,18 +157,16 @@ TEST_F(HttpApiRouterTest, RequestIdIsTheShortOne_HttpApi5) {
   EXPECT_TRUE(context().http_api);
 }
 
-TEST_F(HttpApiRouterTest, Preflights_HttpApi13) {
-  CorsPolicy::Spec spec;
-  spec.allow_origins = {"*"};
-  Build({{"/pets", {"OPTIONS"}}}, {"$default"}, std::make_unique<const CorsPolicy>(spec));
-  request_ = std::make_unique<TestRequest>(
-      "OPTIONS", "/nowhere",
-      Fields{{"Origin", "https://a"}, {"Access-Control-Request-Method", "PUT"}}, kHost);
+// What answers preflights is a filter: the router knows nothing of them.
+TEST_F(HttpApiRouterTest, PreflightsAreRoutedLikeOthers_HttpApi13) {
+  Build({{"/pets", {"OPTIONS"}}}, {"$default"});
+  const Fields preflight{{"Origin", "https://a"}, {"Access-Control-Request-Method", "PUT"}};
+  request_ = std::make_unique<TestRequest>("OPTIONS", "/nowhere", preflight, kHost);
   Match();
-  EXPECT_TRUE(context().cors_preflight) << "whatever the path";
-  EXPECT_NE(match_.route, nullptr);
-  EXPECT_EQ(Where("OPTIONS", "/pets"), "OPTIONS /pets") << "no preflight: usual routing";
-  EXPECT_FALSE(context().cors_preflight);
+  EXPECT_EQ(match_.route, nullptr);
+  EXPECT_NE(match_.variant, nullptr) << "filters of the API as a whole are asked";
+  request_ = std::make_unique<TestRequest>("OPTIONS", "/pets", preflight, kHost);
+  EXPECT_EQ(Match(), "OPTIONS /pets");
 }
 
 }  // namespace

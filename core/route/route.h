@@ -10,7 +10,6 @@
 #include "core/context/request_context.h"
 #include "core/integration/integration.h"
 #include "core/reply/api_replies.h"
-#include "core/reply/cors_policy.h"
 #include "core/route/route_tree.h"
 #include "core/route/text_pool.h"
 #include "lib/text/media_type.h"
@@ -51,8 +50,6 @@ struct Deployment {
   RouteTree greedy_tree;
   uint32_t greedy_base = 0;
   std::optional<uint32_t> default_route;
-  std::unique_ptr<const CorsPolicy> cors;  ///< may be null
-  MethodFacts preflight;
   BinaryMediaTypes binary_media_types;
   bool execute_api_endpoint_disabled = false;
 };
@@ -85,8 +82,6 @@ struct Variant {
   /// For requests that match no method: filters of the API at the points response and request, so
   /// that refusals of the router pass them too. Null: none.
   const ChainPlan* unrouted_chain = nullptr;
-  /// Answers preflights, where the deployment has a CORS policy; not among `routes`.
-  Route preflight;
 };
 
 /// Where and how a stage logs its requests (rest-api.md §13.5).

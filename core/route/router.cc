@@ -354,17 +354,12 @@ RouteMatch Router::MatchHttpApi(const RequestHead& head, const Target& target,
                                 Arena* arena) const {
   const Deployment& deployment = *variant.deployment;
   BeginHttpApi(context);
-  context->cors = deployment.cors.get();
   context->by_domain = !target.by_api_id;
   if (context->by_domain) {
     // The stage stands in the path, the mapping's key does not.
     context->path = target.stage->name == kDefault
                         ? target.method_path
                         : arena->Concat("/", target.stage->name, target.method_path);
-  }
-  if (deployment.cors != nullptr && CorsPolicy::IsPreflight(head)) {
-    context->cors_preflight = true;
-    return {&variant.preflight, &variant, ResponseType::kNone, true};
   }
   const std::string_view path = target.method_path;
   const MethodMask method = MethodBit(head.method);

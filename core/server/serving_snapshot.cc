@@ -23,13 +23,11 @@ absl::StatusOr<std::shared_ptr<const ServingSnapshot>> MakeServingSnapshot(
   for (const Stage* stage : runtime->stages()) {
     for (const Variant* variant : {stage->main.get(), stage->canary.get()}) {
       if (variant == nullptr) continue;
-      const auto show = [&](const Route& route) {
+      for (const Route& route : variant->routes) {
         serving->route_metrics[route.id] =
             metrics->Route(stage->api->id, stage->name, route.facts->resource_path,
                            route.facts->method(), route.detailed_metrics);
-      };
-      for (const Route& route : variant->routes) show(route);
-      if (variant->preflight.facts != nullptr) show(variant->preflight);
+      }
     }
   }
   serving->runtime = std::move(runtime);

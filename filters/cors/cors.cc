@@ -22,12 +22,7 @@ using postern::Status;
 using postern::Stream;
 using postern::Verdict;
 
-// What an integration says of CORS is not the API's word.
-constexpr std::string_view kResponseHeaders[] = {
-    "access-control-allow-origin",   "access-control-allow-credentials",
-    "access-control-allow-methods",  "access-control-allow-headers",
-    "access-control-expose-headers", "access-control-max-age",
-};
+constexpr std::string_view kPrefix = "access-control-";
 
 // Whether a list in a header has a member, which is lower-case; members are compared without case.
 bool ListHas(std::string_view list, std::string_view member) {
@@ -73,9 +68,7 @@ class Cors {
   }
 
   Verdict OnResponseHeaders(Stream s, Flags) {
-    for (const std::string_view name : kResponseHeaders) {
-      s.RemoveHeader(Map::kResponseHeaders, name);
-    }
+    DropIntegrations(s);
     if (!has_origin_) return Verdict::kDetach;
     if (!allowed_) {
       config_.refused_origins.Add();
@@ -110,6 +103,21 @@ class Cors {
       copy_ = *origin;
       allowed_ = copy_;
     }
+  }
+
+  // What an integration says of CORS is not the API's word.
+  static void DropIntegrations(Stream s) {
+    // Removing invalidates what is being listed.
+    for (std::string name; FindCorsHeader(s, &name);) {
+      if (s.RemoveHeader(Map::kResponseHeaders, name) != Status::kOk) return;
+    }
+  }
+  static bool FindCorsHeader(Stream s, std::string* found) {
+    found->clear();
+    s.ForEachHeader(Map::kResponseHeaders, [found](std::string_view name, std::string_view) {
+      if (found->empty() && name.starts_with(kPrefix)) *found = name;
+    });
+    return !found->empty();
   }
 
   Verdict AnswerPreflight(Stream s) {

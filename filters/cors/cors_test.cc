@@ -84,7 +84,8 @@ TEST(Cors, AddsHeadersToTheResponseAndDropsTheIntegrations) {
   const Message answer = Answer(kFull, {{"origin", "https://admin.example:8443"}},
                                 {{"access-control-allow-origin", "*"},
                                  {"access-control-allow-methods", "DELETE"},
-                                 {"access-control-max-age", "1"},
+                                 {"Access-Control-Max-Age", "1"},
+                                 {"access-control-allow-private-network", "true"},
                                  {"vary", "accept"}});
   EXPECT_EQ(answer.Get("access-control-allow-origin"), "https://admin.example:8443");
   EXPECT_EQ(answer.Get("access-control-allow-credentials"), "true");
@@ -92,6 +93,7 @@ TEST(Cors, AddsHeadersToTheResponseAndDropsTheIntegrations) {
   EXPECT_EQ(answer.Get("vary"), "accept, origin");
   EXPECT_FALSE(answer.Has("access-control-allow-methods"));
   EXPECT_FALSE(answer.Has("access-control-max-age"));
+  EXPECT_FALSE(answer.Has("access-control-allow-private-network"));
   EXPECT_EQ(answer.body, "body");
 }
 

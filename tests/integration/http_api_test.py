@@ -118,6 +118,62 @@ class HttpApiTest(harness.TestCase):
         self.assertEqual(got.values("access-control-allow-origin"), ["https://a.test"])
         self.assertEqual(gateway.request("OPTIONS", "/pets").status, 404)
 
+    def start_cors(self, routes, **cors):
+        cors.setdefault("allowOrigins", ["https://a.test"])
+        return self.start_api(routes, **{"x-amazon-apigateway-cors": cors})
+
+    def preflight(self, gateway, target, origin="https://a.test"):
+        return gateway.request("OPTIONS", target, headers=[
+            ("Origin", origin), ("Access-Control-Request-Method", "PUT")])
+
+    def test_preflights_are_answered_whatever_the_path(self):
+        upstream = self.start_upstream()
+        gateway = self.start_cors({
+            "/pets": {"options": _proxy(upstream.url + "/")},
+            "/all": {"x-amazon-apigateway-any-method": _proxy(upstream.url + "/")}},
+            allowMethods=["*"], allowHeaders=["*"], allowCredentials=True)
+        for target in ["/pets", "/all", "/nowhere", "/pets/7/8"]:
+            answer = self.preflight(gateway, target)
+            self.assertEqual((answer.status, answer.body), (204, b""), target)
+            self.assertEqual(answer.value("access-control-allow-origin"), "https://a.test")
+            self.assertEqual(answer.value("vary"), "origin")
+            self.assertEqual(answer.value("access-control-allow-methods"), "*")
+            self.assertEqual(answer.value("access-control-allow-headers"), "*")
+            self.assertEqual(answer.value("access-control-allow-credentials"), "true")
+            self.assertIsNone(answer.value("access-control-max-age"))
+            self.assertIsNotNone(answer.value("apigw-requestid"))
+            self.assertIsNotNone(answer.value("date"))
+        refused = self.preflight(gateway, "/nowhere", "https://b.test")
+        self.assertEqual(refused.status, 204)
+        self.assertIsNone(refused.value("access-control-allow-origin"))
+        self.assertEqual(upstream.requests, [])
+        # One of the two fields alone: routed.
+        self.assertEqual(gateway.request("OPTIONS", "/nowhere", headers=[
+            ("Origin", "https://a.test")]).status, 404)
+        self.assertEqual(gateway.request("OPTIONS", "/pets", headers=[
+            ("Access-Control-Request-Method", "PUT")]).status, 200)
+        self.assertEqual(len(upstream.requests), 1)
+
+    def test_refusals_carry_cors_fields(self):
+        gateway = self.start_cors({"/pets": {"get": _proxy("http://127.0.0.1:1/")}},
+                                  exposeHeaders=["x-a", "x-b"])
+        for target, status in [("/pets", 503), ("/nowhere", 404)]:
+            answer = gateway.request(target=target, headers=[("Origin", "https://a.test")])
+            self.assertEqual(answer.status, status)
+            self.assertEqual(answer.value("access-control-allow-origin"), "https://a.test")
+            self.assertEqual(answer.value("access-control-expose-headers"), "x-a,x-b")
+            plain = gateway.request(target=target)
+            self.assertEqual(plain.status, status)
+            self.assertIsNone(plain.value("access-control-allow-origin"))
+
+    def test_a_cors_configuration_that_cannot_work_is_refused(self):
+        path = self.write("web.json", _definition({"/pets": {
+            "get": _proxy("http://127.0.0.1:1/")}}, **{
+                "x-amazon-apigateway-cors": {"allowOrigins": ["https://a.test/"]}}))
+        result = self.run_postern("check", path, status=3)
+        self.assertIn('filter "postern.cors"', result.stdout + result.stderr)
+        self.assertIn("is not an origin", result.stdout + result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

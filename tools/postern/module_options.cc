@@ -33,7 +33,7 @@ absl::StatusOr<ModuleLoader::Options> ModuleOptions::ToLoaderOptions() const {
     }
     options.folders.push_back(AbsolutePath(folder));
   }
-  for (std::string& folder : InstalledModuleFolders()) options.folders.push_back(std::move(folder));
+  options.own_folders = InstalledModuleFolders();
   return options;
 }
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -123,12 +124,40 @@ class ManagementService final : public v1::Management::Service {
   const std::vector<std::string> managers_;
 };
 
+class Stream;
+
+// Streams that have not said yet who they are.
+class Strangers {
+ public:
+  explicit Strangers(int64_t limit_ms) : limit_(limit_ms) {}
+
+  void Add(Stream* stream) {
+    std::lock_guard lock(mutex_);
+    streams_.emplace(stream, Clock::now());
+  }
+  void Remove(Stream* stream) {
+    std::lock_guard lock(mutex_);
+    streams_.erase(stream);
+  }
+  // Ends those that have taken too long.
+  void Tick();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const std::chrono::milliseconds limit_;
+  std::mutex mutex_;
+  std::map<Stream*, Clock::time_point> streams_;
+};
+
 // One sidecar's stream: reads into `in_`, writes what the hub says, one message at a time.
 class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::ControlMessage> {
  public:
-  // Counts itself in `open`, which outlives it; one above `limit` ends at once.
-  Stream(PushHub* hub, std::string address, std::atomic<size_t>* open, size_t limit)
-      : hub_(*hub), address_(std::move(address)), open_(*open) {
+  // Counts itself in `open`, which outlives it; one above `limit` ends at once. `strangers` is told
+  // of it until it has said who it is.
+  Stream(PushHub* hub, std::string address, Strangers* strangers, std::atomic<size_t>* open,
+         size_t limit)
+      : hub_(*hub), address_(std::move(address)), strangers_(*strangers), open_(*open) {
+    strangers_.Add(this);
     if (open_.fetch_add(1, std::memory_order_relaxed) >= limit) {
       End(absl::ResourceExhaustedError("the control plane has as many streams as it takes"));
       return;
@@ -139,7 +168,9 @@ class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::Cont
 
   void OnReadDone(bool ok) override {
     if (!ok) {
-      End(absl::OkStatus());
+      // The other side has said all it has to say, or something that is no message.
+      End(session_ != nullptr ? absl::OkStatus()
+                              : absl::InvalidArgumentError("there was no message hello"));
       return;
     }
     if (in_.ByteSizeLong() > kMaxSidecarMessageBytes) {
@@ -157,6 +188,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::Cont
         End(session.status());
         return;
       }
+      strangers_.Remove(this);
       {
         std::lock_guard lock(mutex_);
         session_ = *std::move(session);
@@ -187,8 +219,16 @@ class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::Cont
   void OnCancel() override { End(absl::CancelledError("the sidecar has left")); }
 
   void OnDone() override {
+    strangers_.Remove(this);
     if (session_ != nullptr) hub_.Leave(session_);
     delete this;
+  }
+
+  // Any thread, until OnDone().
+  void End(const absl::Status& status) {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(ended_, true)) return;
+    Finish(ToGrpc(status));
   }
 
  private:
@@ -214,14 +254,9 @@ class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::Cont
     }
   }
 
-  void End(const absl::Status& status) {
-    std::lock_guard lock(mutex_);
-    if (std::exchange(ended_, true)) return;
-    Finish(ToGrpc(status));
-  }
-
   PushHub& hub_;
   const std::string address_;
+  Strangers& strangers_;
   std::atomic<size_t>& open_;
   v1::SidecarMessage in_;
   std::mutex mutex_;
@@ -231,18 +266,31 @@ class Stream final : public grpc::ServerBidiReactor<v1::SidecarMessage, v1::Cont
   bool ended_ = false;
 };
 
+void Strangers::Tick() {
+  std::lock_guard lock(mutex_);
+  const Clock::time_point now = Clock::now();
+  for (const auto& [stream, begun] : streams_) {
+    if (now - begun <= limit_) continue;
+    stream->End(absl::DeadlineExceededError(
+        Concat("the sidecar has not said who it is within ", limit_.count(), " ms")));
+  }
+}
+
 class PushService final : public v1::PushService::CallbackService {
  public:
-  explicit PushService(PushHub* hub) : hub_(hub) {}
+  PushService(PushHub* hub, int64_t hello_limit_ms) : hub_(hub), strangers_(hello_limit_ms) {}
+
+  void Tick() { strangers_.Tick(); }
 
   grpc::ServerBidiReactor<v1::SidecarMessage, v1::ControlMessage>* Sync(
       grpc::CallbackServerContext* context) override {
-    return new Stream(hub_, PeerAddress(context->peer()), &open_,
+    return new Stream(hub_, PeerAddress(context->peer()), &strangers_, &open_,
                       hub_->max_sidecars() + kStreamsToCome);
   }
 
  private:
   PushHub* const hub_;
+  Strangers strangers_;
   std::atomic<size_t> open_{0};
 };
 
@@ -261,7 +309,7 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const ControlServer::Option
 
 struct ControlServer::Impl {
   Impl(const Options& options, Manager* manager, PushHub* hub)
-      : hub(*hub), management(manager, options.managers), push(hub) {}
+      : hub(*hub), management(manager, options.managers), push(hub, options.hello_limit_ms) {}
 
   PushHub& hub;
   ManagementService management;
@@ -315,6 +363,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const Option
     while (!impl->wake.wait_for(lock, std::chrono::seconds(1), [impl] { return impl->ending; })) {
       lock.unlock();
       impl->hub.Tick();
+      impl->push.Tick();
       lock.lock();
     }
   });

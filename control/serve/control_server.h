@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ class ControlServer {
     /// Who may call Management: URI or DNS names, or common names, of clients' certificates. Empty:
     /// everybody with a certificate of `client_ca`. Without TLS it must be empty.
     std::vector<std::string> managers;
+
+    /// Longest time from the beginning of a sidecar's stream to its Hello.
+    int64_t hello_limit_ms = 10'000;
   };
 
   /// Listens and serves. `manager` and `hub` outlive it.

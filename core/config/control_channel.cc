@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/net/tls_material.h"
 #include "lib/text/concat.h"
 
 namespace postern {
@@ -17,6 +18,11 @@ constexpr int kMaxMessageBytes = 64 << 20;
 constexpr unsigned kCertificateRefreshSeconds = 1;
 
 }  // namespace
+
+absl::Status CheckControlIdentity(const ControlAddress& address) {
+  if (address.certificate.empty()) return absl::OkStatus();
+  return LoadTlsIdentity({.file = address.certificate}, {.file = address.key}).status();
+}
 
 absl::Status MakeControlChannel(const ControlAddress& address,
                                 std::shared_ptr<grpc::Channel>* channel) {

@@ -24,6 +24,11 @@ struct ControlAddress {
   bool plaintext = false;   ///< no TLS
 };
 
+/// Whether our certificate and key can be used: they belong together, and it is a day on which they
+/// are valid. OK without any. They are read again whenever they change, so what is wrong now may be
+/// right later.
+absl::Status CheckControlIdentity(const ControlAddress& address);
+
 /// A channel to it; connects by itself when it is used. InvalidArgument if a file cannot be read.
 absl::Status MakeControlChannel(const ControlAddress& address,
                                 std::shared_ptr<grpc::Channel>* channel);

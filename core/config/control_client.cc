@@ -21,6 +21,7 @@ namespace {
 namespace v1 = control::v1;
 
 constexpr uint32_t kSnapshotFormat = 1;
+constexpr auto kEndLimit = std::chrono::seconds(1);
 constexpr size_t kMaxProblemPath = 1024;
 constexpr size_t kMaxProblemText = 4096;
 
@@ -119,9 +120,15 @@ class ControlClient::Impl::Stream final
     RemoveHold();
   }
 
+  // The other side may not know that there is nothing more to say.
+  void Cancel() { context_.TryCancel(); }
+
   void OnReadDone(bool ok) override {
     if (!ok) {
       End(/*cancel=*/false);
+      std::lock_guard lock(impl_.mutex);
+      read_all_ = true;
+      impl_.changed.notify_all();
       return;
     }
     impl_.OnMessage(this, in_);
@@ -153,6 +160,7 @@ class ControlClient::Impl::Stream final
 
   // Guarded by the client's lock.
   bool done_ = false;
+  bool read_all_ = false;  // nothing more comes: its end, or a frame that is no message
   std::string why_;
 
   uint64_t number() const { return number_; }
@@ -246,10 +254,14 @@ void ControlClient::Impl::Run() {
     lock.unlock();
     now->Begin(std::move(message));
     lock.lock();
-    changed.wait(lock, [&] { return now->done_ || stopping; });
+    changed.wait(lock, [&] { return now->done_ || now->read_all_ || stopping; });
+    // An end tells its reason right away; behind a frame that is no message none comes.
+    changed.wait_for(lock, kEndLimit, [&] { return now->done_ || stopping; });
     if (!now->done_) {
+      if (now->why_.empty()) now->why_ = "the control plane has sent what is no message";
       lock.unlock();
-      now->End(/*cancel=*/true);
+      now->End(/*cancel=*/false);
+      now->Cancel();
       lock.lock();
       changed.wait(lock, [&] { return now->done_; });
     }

@@ -40,7 +40,7 @@ class CanaryTest(control_plane.TestCase):
             # No stage, no canary.
             refused = self.deploy(one, "--canary", "10", status=3)
             self.assertIn("must be there before", refused.stderr)
-            self.deploy(one)
+            self.deploy(one, to=sidecar)
             self.assertEqual(self.share(one, two, sidecar), 0)
 
             self.deploy(two, "--canary", "25", name="two.json")
@@ -82,6 +82,7 @@ class CanaryTest(control_plane.TestCase):
         sidecar = self.start_sidecar("s", ready=False)
         definition = self.write("v.json", harness.proxy_definition("http://${stageVariables.to}"))
         self.command("deploy", definition, "--var", "to=" + one.address)
+        sidecar.wait_until_ready()
         self.assertEqual(sidecar.request().body, b"one")
         self.command("update", "prod", "--var", "to=" + two.address)
         self.assertEqual(sidecar.request().body, b"two")

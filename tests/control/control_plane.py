@@ -34,9 +34,14 @@ class TestCase(harness.TestCase):
         """Runs a command against the control plane."""
         return self.run_postern(name, *args, "--control", self.control_address, status=status)
 
-    def deploy(self, upstream, *args, title="proxy", name="proxy.json", status=0):
+    def deploy(self, upstream, *args, title="proxy", name="proxy.json", status=0, to=None):
+        """Deploys a definition that passes everything on; then sidecar `to` has it."""
         path = self.write(name, harness.proxy_definition(upstream.url, title=title))
-        return self.command("deploy", path, *args, status=status)
+        ran = self.command("deploy", path, *args, status=status)
+        if to is not None:
+            # The command does not wait for one that is only about to connect.
+            to.wait_until_ready()
+        return ran
 
     def stages(self, *args):
         return json.loads(self.command("stages", "--json", *args).stdout)

@@ -168,7 +168,7 @@ class ControlPlaneTest(control_plane.TestCase):
         upstream = self.start_upstream()
         control = self.start_control()
         sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream)
+        self.deploy(upstream, to=sidecar)
         chance = random.Random(3)
         preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
         for content in (b"", b"GET / HTTP/1.1\r\n\r\n", preface, chance.randbytes(5000),
@@ -185,7 +185,7 @@ class ControlPlaneTest(control_plane.TestCase):
         upstream = self.start_upstream()
         control = self.start_control()
         sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream)
+        self.deploy(upstream, to=sidecar)
         sidecar.stop()
         control.kill()
         sidecar = self.start_sidecar("s")
@@ -207,7 +207,7 @@ class ControlPlaneTest(control_plane.TestCase):
         second = self.start_upstream([http1.Reply(body=b"two")] * 9)
         control = self.start_control()
         sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(first)
+        self.deploy(first, to=sidecar)
         self.deploy(second)
         self.assertEqual(sidecar.request().body, b"two")
         sidecar.stop()
@@ -234,7 +234,7 @@ class ControlPlaneTest(control_plane.TestCase):
         second = self.start_upstream([http1.Reply(body=b"two")] * 9)
         control = self.start_control()
         sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(first, title="a", name="a.json")
+        self.deploy(first, title="a", name="a.json", to=sidecar)
         after_first = control.metrics()["postern_push_deployment_bytes_total"]
         self.assertGreater(after_first, 0)
         self.deploy(second, "--path", "b", title="b", name="b.json")
@@ -255,7 +255,7 @@ class ControlPlaneTest(control_plane.TestCase):
         upstream = self.start_upstream()
         self.start_control()
         sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream)
+        self.deploy(upstream, to=sidecar)
         before = self.stages()["stages"][0]["deployment_digest"]
         # Files of the sidecar are its own matter: the control plane cannot know that this one is
         # missing.

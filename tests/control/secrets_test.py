@@ -123,6 +123,7 @@ class SecretsTest(control_plane.TestCase):
         # What its own command line says goes first.
         b = self.start_sidecar("b", *options, "--secret", "token=file:" + own.path("token"),
                                ready=False)
+        self.wait_until(lambda: len(self.stages()["sidecars"]) == 2, "both to connect")
         # Nobody knows where it is but b.
         refused = self.command("deploy", self.definition, status=3)
         self.assertIn('refused by a: ', refused.stderr)

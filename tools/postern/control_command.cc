@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/event/dispatcher.h"
 #include "core/net/address.h"
+#include "core/net/tls_material.h"
 #include "core/observe/process_stats.h"
 #include "core/observe/readiness.h"
 #include "tools/postern/admin_endpoint.h"
@@ -200,6 +201,11 @@ int ControlCommand(const std::vector<std::string>& args) {
     if (absl::Status status = admin->Listen(options.admin); !status.ok()) return failed(status);
   }
 
+  if (!options.certificate.empty()) {
+    absl::StatusOr<TlsIdentity> identity =
+        LoadTlsIdentity({.file = options.certificate}, {.file = options.key});
+    if (!identity.ok()) return failed(identity.status());
+  }
   ControlServer::Options serve;
   serve.address = options.listen.front() == ':' ? "[::]" + options.listen : options.listen;
   serve.certificate = AbsolutePath(options.certificate);

@@ -62,6 +62,10 @@ class Command {
     absl::Status status = address.status();
     if (status.ok()) {
       target_ = address->target;
+      if (absl::Status usable = CheckControlIdentity(*address); !usable.ok()) {
+        *code = Fail(kExitFailed, usable.message());
+        return false;
+      }
       std::shared_ptr<grpc::Channel> channel;
       status = MakeControlChannel(*address, &channel);
       stub_ = v1::Management::NewStub(channel);

@@ -120,6 +120,7 @@ class SnapshotRunner final : private MetricsSource {
   SnapshotRunner(const SidecarOptions& options, ControlAddress address,
                  SnapshotActivator* activator, Server* server)
       : options_(options),
+        address_(std::move(address)),
         activator_(*activator),
         server_(*server),
         keep_(options.state != "none"),
@@ -131,7 +132,7 @@ class SnapshotRunner final : private MetricsSource {
             server->dispatcher()->timers(),
             [](void* arg) { static_cast<SnapshotRunner*>(arg)->CheckGate(); }, this) {
     ControlClient::Options client;
-    client.address = std::move(address);
+    client.address = address_;
     client.group = options.group;
     client.node_id = options.node_id;
     client.node_namespace = options.node_namespace;
@@ -195,6 +196,11 @@ class SnapshotRunner final : private MetricsSource {
   static constexpr uint64_t kGateMs = 250;
 
   void StartClient(const snapshot::v1::Snapshot* in_force) {
+    // It may be replaced any moment, and what is kept is served meanwhile.
+    if (absl::Status status = CheckControlIdentity(address_); !status.ok()) {
+      Log(LogLevel::kError, "control_certificate_unusable",
+          {{"reason", std::string(status.message())}});
+    }
     if (absl::Status status = client_->Start(in_force); !status.ok()) {
       Log(LogLevel::kError, "control_unusable", {{"reason", std::string(status.message())}});
       Fail();
@@ -366,6 +372,7 @@ class SnapshotRunner final : private MetricsSource {
   }
 
   const SidecarOptions& options_;
+  const ControlAddress address_;
   SnapshotActivator& activator_;
   Server& server_;
   const bool keep_;

@@ -19,6 +19,10 @@ constexpr Action kActions[] = {Action::kInvoke, Action::kInvalidateCache,
 
 constexpr std::string_view kShortForm = "execute-api:/";
 
+absl::Status Invalid(std::string_view message) {
+  return absl::InvalidArgumentError({message.data(), message.size()});
+}
+
 bool IsAccountId(std::string_view text) {
   return text.size() == 12 && std::all_of(text.begin(), text.end(), IsDigit);
 }
@@ -38,8 +42,9 @@ bool NamesNothing(std::string_view last_part) {
 }  // namespace
 
 absl::Status PolicyCompiler::Error(std::string_view message) const {
-  const std::string text = Concat(pointer_.empty() ? "/" : pointer_, ": ", message);
-  return absl::InvalidArgumentError(text);
+  // The pointer of the whole document is empty (RFC 6901 §5).
+  if (pointer_.empty()) return Invalid(message);
+  return Invalid(Concat(pointer_, ": ", message));
 }
 
 absl::Status PolicyCompiler::At(const absl::Status& status) const {

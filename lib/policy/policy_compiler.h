@@ -25,7 +25,7 @@ class PolicyCompiler {
   using Statement = Policy::Statement;
   using Entry = Policy::PrincipalEntry;
 
-  /// InvalidArgument "<pointer>: <message>".
+  /// InvalidArgument "<pointer>: <message>"; of the whole document the message alone.
   absl::Status Error(std::string_view message) const;
   /// `status` of something that knows no place.
   absl::Status At(const absl::Status& status) const;

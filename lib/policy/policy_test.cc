@@ -309,8 +309,8 @@ TEST(PolicyTest, RefusesWhatAwsRefuses) {
                                   PolicyKind kind = PolicyKind::kIdentity) {
     return error(Concat(R"({"Version":"2012-10-17","Statement":[{)", members, "}]}"), kind);
   };
-  EXPECT_EQ(error("[]"), "/: a policy must be an object");
-  EXPECT_EQ(error("{}"), "/: \"Statement\" is missing");
+  EXPECT_EQ(error("[]"), "a policy must be an object");
+  EXPECT_EQ(error("{}"), "\"Statement\" is missing");
   EXPECT_EQ(error(R"({"Statement":[]})"),
             "/Statement: must be a statement, or a list of statements");
   EXPECT_EQ(error(R"({"Statement":[1]})"), "/Statement/0: a statement must be an object");

@@ -150,10 +150,10 @@ class Importer {
     ReadRoot();
     ReadBasePath();
     ReadPaths();
-    models_.Finish(result_.deployment);
     security_.Finish(result_.api.id(), result_.deployment);
     const size_t resources = resources_.size();
     resources_.Finish(result_.api.id(), result_.deployment);
+    models_.Finish(result_.deployment);
     result_.modules = filters_.TakeModules();
     context_.RefuseMisplaced();
     context_.ReportUncovered();
@@ -218,6 +218,7 @@ class Importer {
       }
     }
     http_api_ = IsHttpApi();
+    models_.SetHttpApi(http_api_);
     operations_.SetHttpApi(http_api_);
     resources_.SetHttpApi(http_api_);
     return true;

@@ -25,7 +25,6 @@ struct GatewayCapabilities {
   bool iam = false;                 ///< AWS Signature Version 4
   bool api_keys = false;            ///< API keys and usage plans
   bool resource_policies = false;   ///< x-amazon-apigateway-policy
-  bool request_validation = false;  ///< request validators and models
   bool filters = true;              ///< x-postern-filters, and compression, which is one
   bool templates = false;           ///< mapping templates in the template language
   bool body_mapping = false;        ///< parameter mapping from request bodies and parts of bodies

@@ -85,7 +85,7 @@ std::vector<std::string> Listed(const ImportResult& result) {
 GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
-  all.request_validation = all.filters = all.templates = all.body_mapping = true;
+  all.filters = all.templates = all.body_mapping = true;
   all.aws_services = all.response_streaming = true;
   return all;
 }
@@ -811,7 +811,7 @@ TEST(ImportGuards, RefuseUnlessTheyAreGivenUp) {
   const std::string text = ReadFile("guards.yaml");
   ImportOptions options;
   const size_t all = Import(text, options).report.blocking_count();
-  EXPECT_EQ(all, 17u);
+  EXPECT_EQ(all, 16u);
   // Each kind gives up its own guards and no others.
   size_t sum = 0;
   for (const char* kind : {"authorizer", "iam", "security", "api-key", "policy", "validator",
@@ -827,8 +827,8 @@ TEST(ImportGuards, RefuseUnlessTheyAreGivenUp) {
   options.allow_unenforced = {"all"};
   const ImportResult open = Import(text, options);
   EXPECT_TRUE(open.ok());
-  EXPECT_EQ(open.deployment.unenforced_size(), 17);
-  EXPECT_THAT(open.report.summary(), HasSubstr("17 guards NOT enforced"));
+  EXPECT_EQ(open.deployment.unenforced_size(), 16);
+  EXPECT_THAT(open.report.summary(), HasSubstr("16 guards NOT enforced"));
   EXPECT_THAT(open.report.ToText(false), HasSubstr("NOT ENFORCED, as you allowed:"));
 }
 
@@ -839,13 +839,13 @@ TEST(ImportGuards, MayBeGivenUpByNameOrPointer) {
     options.allow_unenforced = {std::move(allowed)};
     return Import(text, options).report.blocking_count();
   };
-  EXPECT_EQ(remaining("bearer"), 16u);
-  EXPECT_EQ(remaining("/paths/~1iam/get/security/0/sigv4"), 16u);
-  EXPECT_EQ(remaining("x-amazon-apigateway-throttling"), 16u);
-  EXPECT_EQ(remaining("params"), 16u);
-  EXPECT_EQ(remaining(""), 17u);
-  EXPECT_EQ(remaining("bear"), 17u);
-  EXPECT_EQ(remaining("/paths"), 17u);
+  EXPECT_EQ(remaining("bearer"), 15u);
+  EXPECT_EQ(remaining("/paths/~1iam/get/security/0/sigv4"), 15u);
+  EXPECT_EQ(remaining("x-amazon-apigateway-throttling"), 15u);
+  EXPECT_EQ(remaining("validator"), 15u);
+  EXPECT_EQ(remaining(""), 16u);
+  EXPECT_EQ(remaining("bear"), 16u);
+  EXPECT_EQ(remaining("/paths"), 16u);
 }
 
 // The validator of that file is called "all"; nobody shall give up everything by naming it.
@@ -1014,6 +1014,104 @@ TEST(ImportCapabilities, Validation) {
   EXPECT_EQ(kind.schema_json(), "{\"enum\":[\"dog\",1,null]}");
   EXPECT_EQ(method->request_models(1).model(), result.deployment.models(2).name());
   EXPECT_THAT(result.deployment.models(2).name(), testing::StartsWith("MODEL"));
+}
+
+// rest-api.md §5.4, §5.5: what is wrong with a schema is said where it stands.
+TEST(ImportModels, AreCompiled) {
+  const std::string validators =
+      "x-amazon-apigateway-request-validators: {body: {validateRequestBody: true}}\n"
+      "x-amazon-apigateway-request-validator: body\n";
+  const std::string path =
+      "  /a:\n"
+      "    post:\n"
+      "      requestBody: {content: {application/json: {schema: {$ref: "
+      "'#/components/schemas/Used'}}}}\n"
+      "      x-amazon-apigateway-integration: {type: mock}\n";
+  const auto import = [&](std::string_view schemas, std::vector<std::string> allowed = {}) {
+    ImportOptions options;
+    options.allow_unenforced = std::move(allowed);
+    return Import(
+        Definition(path, Concat(validators, "components:\n  schemas:\n", schemas)), options);
+  };
+  struct Row {
+    const char* schemas;
+    const char* place;
+    const char* reason;
+  };
+  constexpr const char* kInvalid = "Invalid model schema specified: ";
+  for (const Row& row : {
+           Row{"    Used: {properties: {a/b: {type: text}}}\n",
+               "/components/schemas/Used/properties/a~1b/type", kInvalid},
+           Row{"    Used: {items: [{}, {enum: []}]}\n", "/components/schemas/Used/items/1/enum",
+               kInvalid},
+           Row{"    Used: {}\n    Other: {properties: {a: {required: true}}}\n",
+               "/components/schemas/Other/properties/a/required", kInvalid},
+           Row{"    Used: {$ref: '#/components/schemas/Used'}\n", "/components/schemas/Used",
+               "leads back to itself"},
+           Row{"    Used: {$ref: '#/definitions/Inner'}\n", "/components/schemas/Used/$ref",
+               "does not lead to a schema"},
+           Row{"    Used: {patternProperties: {'(?=a)': {}}}\n",
+               "/components/schemas/Used/patternProperties/(?=a)", "look-around"},
+           Row{"    Used: {pattern: '(?=a)b'}\n", "/components/schemas/Used/pattern",
+               "say --allow-unenforced validator"},
+       }) {
+    const ImportResult result = import(row.schemas);
+    EXPECT_FALSE(result.ok()) << row.schemas;
+    bool found = false;
+    for (const Finding& finding : result.report.findings()) {
+      if (!finding.blocking || finding.place.pointer != row.place) continue;
+      found = true;
+      EXPECT_THAT(finding.reason, HasSubstr(row.reason));
+      EXPECT_GT(finding.place.line, 0);
+    }
+    EXPECT_TRUE(found) << row.place << "\n" << result.report.ToText(false);
+  }
+
+  // What cannot be checked is left out only where that was asked for, and nothing else with it.
+  const std::string pattern = "    Used: {type: string, minLength: 2, pattern: '(?=a)b'}\n";
+  const ImportResult given_up = import(pattern, {"validator"});
+  ASSERT_TRUE(given_up.ok()) << given_up.report.ToText(false);
+  EXPECT_EQ(given_up.deployment.models(0).schema_json(), R"({"type":"string","minLength":2})");
+  EXPECT_TRUE(FindMethod(given_up.deployment, "/a", "POST")->validate_body());
+  EXPECT_EQ(given_up.deployment.unenforced_size(), 1);
+
+  // One that no request is checked with does not matter.
+  const ImportResult unused = import("    Used: {}\n    Other: {pattern: '(?=a)b'}\n");
+  EXPECT_TRUE(unused.ok()) << unused.report.ToText(false);
+  EXPECT_THAT(unused.report.ToText(false), HasSubstr("No request is checked with it"));
+
+  // What API Gateway leaves out is said.
+  const ImportResult dropped =
+      import("    Used: {items: {maxItems: 3, nullable: true}, exclusiveMinimum: true}\n");
+  ASSERT_TRUE(dropped.ok()) << dropped.report.ToText(false);
+  EXPECT_EQ(dropped.deployment.models(0).schema_json(), R"({"items":{}})");
+  for (const char* keyword : {"maxItems", "exclusiveMinimum", "nullable"}) {
+    EXPECT_THAT(dropped.report.ToText(false), HasSubstr(Concat("API Gateway drops ", keyword)));
+  }
+
+  // rest-api.md §5.4: references as API Gateway has them itself.
+  const ImportResult aws = import(
+      "    Used: {properties: {a: {$ref: "
+      "'https://apigateway.amazonaws.com/restapis/abc123/models/Other'}}}\n    Other: {}\n");
+  ASSERT_TRUE(aws.ok()) << aws.report.ToText(false);
+  EXPECT_EQ(aws.deployment.models(1).schema_json(),
+            R"({"properties":{"a":{"$ref":"postern:model/Other"}}})");
+}
+
+// HTTP APIs do not validate (http-api.md §1); an author who asks for it is told.
+TEST(ImportModels, HttpApisHaveNone) {
+  const ImportResult result = Import(
+      "openapi: 3.0.1\ninfo: {title: t, version: '1'}\n"
+      "x-amazon-apigateway-request-validators: {all: {validateRequestBody: true}}\n"
+      "x-amazon-apigateway-request-validator: all\n"
+      "paths:\n"
+      "  /a:\n"
+      "    post:\n"
+      "      requestBody: {content: {application/json: {schema: {type: object}}}}\n"
+      "      x-amazon-apigateway-integration: {type: http_proxy, httpMethod: POST, uri: "
+      "'http://h/', payloadFormatVersion: '1.0'}\n");
+  EXPECT_FALSE(result.ok());
+  EXPECT_THAT(result.report.ToText(false), HasSubstr("which HTTP APIs do not do"));
 }
 
 TEST(ImportCapabilities, TemplatesServicesAndFilters) {

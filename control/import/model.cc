@@ -1,9 +1,14 @@
 #include "control/import/model.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "control/common/strings.h"
 #include "lib/crypto/digest.h"
+#include "lib/schema/json_schema.h"
 #include "lib/text/ascii.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/concat.h"
@@ -12,18 +17,26 @@
 namespace postern {
 namespace {
 
-constexpr size_t kMaxModelBytes = 400 * 1024;  // of all together (rest-api.md 5.4)
+namespace v1 = snapshot::v1;
 
-// Keywords that API Gateway drops or does not support (rest-api.md 5.5).
+constexpr std::string_view kModelUri = "postern:model/";
+constexpr std::string_view kAwsModels = "https://apigateway.amazonaws.com/restapis/";
+
+bool IsOneOf(std::string_view keyword, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), keyword) != words.end();
+}
+
+// Keywords by which an author means to restrict something, and that API Gateway drops when it
+// imports a schema (rest-api.md 5.5).
+bool IsDroppedGuard(std::string_view keyword) {
+  return IsOneOf(keyword, {"minItems", "maxItems", "exclusiveMinimum", "exclusiveMaximum"});
+}
+
+// All that it drops or does not support.
 bool IsDropped(std::string_view keyword) {
-  if (keyword.starts_with("x-")) return true;
-  for (const std::string_view dropped :
-       {"discriminator", "example", "examples", "readOnly", "writeOnly", "default", "nullable",
-        "deprecated", "xml", "externalDocs", "minItems", "maxItems", "exclusiveMinimum",
-        "exclusiveMaximum"}) {
-    if (keyword == dropped) return true;
-  }
-  return false;
+  return keyword.starts_with("x-") || IsDroppedGuard(keyword) ||
+         IsOneOf(keyword, {"discriminator", "example", "examples", "readOnly", "writeOnly",
+                           "default", "nullable", "deprecated", "xml", "externalDocs"});
 }
 
 // Keywords whose value is an object of schemas.
@@ -45,7 +58,7 @@ void ModelImporter::ReadSchemas(Node schemas) {
   for (const Node schema : schemas.children()) {
     if (schema.key().starts_with("x-")) {
       context_.Unknown(schema);
-    } else if (!context_.capabilities().request_validation) {
+    } else if (http_api_) {
       context_.Describes(schema, "schema");
     } else if (context_.IsObject(schema, "schema")) {
       context_.Applied(schema, "model");
@@ -68,8 +81,22 @@ std::string ModelImporter::Referred(Node reference) {
   std::string_view text = reference.text();
   if (ConsumePrefix(text, "#/definitions/") || ConsumePrefix(text, "#/components/schemas/")) {
     if (named_.find(text) != named_.end()) return ModelName(text);
+    return {};
   }
-  return {};
+  // As models refer to each other within API Gateway (rest-api.md 5.4).
+  constexpr std::string_view kModels = "/models/";
+  const size_t models = text.find(kModels);
+  if (!text.starts_with(kAwsModels) || models == std::string_view::npos) return {};
+  text.remove_prefix(models + kModels.size());
+  return Find(text) ? std::string(text) : std::string();
+}
+
+Node ModelImporter::Find(std::string_view model) {
+  if (const auto found = inline_.find(model); found != inline_.end()) return found->second;
+  for (const auto& [name, schema] : named_) {
+    if (ModelName(name) == model) return schema;
+  }
+  return Node();
 }
 
 std::string ModelImporter::ModelOf(Node schema) {
@@ -110,7 +137,7 @@ void ModelImporter::WriteSchema(Node schema, JsonWriter& writer) {
       const std::string model = Referred(member);
       writer.Key("$ref");
       if (!model.empty()) {
-        writer.String(Concat("postern:model/", model));
+        writer.String(Concat(kModelUri, model));
       } else {
         writer.String(member.text());
         if (!member.text().starts_with("#/definitions/")) {
@@ -122,6 +149,7 @@ void ModelImporter::WriteSchema(Node schema, JsonWriter& writer) {
       continue;
     }
     if (IsDropped(keyword)) continue;
+    if (!given_up_.empty() && given_up_.count(member.Pointer()) > 0) continue;
     writer.Key(keyword);
     if (HoldsSchemasByName(keyword) && member.is_object()) {
       writer.BeginObject();
@@ -139,10 +167,31 @@ void ModelImporter::WriteSchema(Node schema, JsonWriter& writer) {
   writer.EndObject();
 }
 
-void ModelImporter::Finish(snapshot::v1::Deployment& deployment) {
-  size_t total = 0;
+void ModelImporter::ReportDropped(Node schema) {
+  for (const Node member : schema.children()) {
+    const std::string_view keyword = member.key();
+    if (!schema.is_object()) {
+      ReportDropped(member);
+    } else if (IsDroppedGuard(keyword)) {
+      context_.Dropped(member, "schema keyword",
+                       Concat("API Gateway drops ", keyword,
+                              " from schemas that it imports; requests are not checked for it."));
+    } else if (keyword == "nullable" && member.text() == "true") {
+      context_.Dropped(member, "schema keyword",
+                       "API Gateway drops nullable from schemas that it imports; null is refused "
+                       "unless the type names it.");
+    } else if (HoldsSchemasByName(keyword) && member.is_object()) {
+      for (const Node named : member.children()) ReportDropped(named);
+    } else if (HoldsSchemas(keyword)) {
+      ReportDropped(member);
+    }
+  }
+}
+
+void ModelImporter::Write(v1::Deployment& deployment) {
+  deployment.clear_models();
   const auto add = [&](std::string name, Node schema) {
-    snapshot::v1::Model& model = *deployment.add_models();
+    v1::Model& model = *deployment.add_models();
     model.set_name(std::move(name));
     model.set_content_type("application/json");
     const Node description = schema.Find("description");
@@ -151,14 +200,74 @@ void ModelImporter::Finish(snapshot::v1::Deployment& deployment) {
     JsonWriter writer(&sink);
     WriteSchema(schema, writer);
     sink.Finish();
-    total += model.schema_json().size();
   };
   for (const auto& [name, schema] : named_) add(ModelName(name), schema);
   for (const auto& [name, schema] : inline_) add(name, schema);
-  if (total > kMaxModelBytes) {
+}
+
+// Compiles the models as gateways do, and reports what is wrong with them. Returns whether an
+// expression was given up, so that the models must be written anew.
+bool ModelImporter::Check(const v1::Deployment& deployment, const Uses& used) {
+  std::map<std::string_view, const std::string*> texts;
+  std::vector<std::string> first;  // those that requests are checked with
+  std::vector<std::string> others;
+  for (const v1::Model& model : deployment.models()) {
+    texts.emplace(model.name(), &model.schema_json());
+    (used.count(model.name()) > 0 ? first : others).push_back(Concat(kModelUri, model.name()));
+  }
+  const JsonSchema::Loader loader = [&](std::string_view uri) -> std::optional<std::string> {
+    if (!ConsumePrefix(uri, kModelUri)) return std::nullopt;
+    const auto found = texts.find(uri);
+    return found != texts.end() ? std::optional(*found->second) : std::nullopt;
+  };
+  constexpr std::string_view kCannot = "Requests cannot be checked with it: ";
+  const size_t before = given_up_.size();
+  for (const auto& [uris, checked] : {std::pair(first, true), std::pair(others, false)}) {
+    std::vector<SchemaProblem> problems;
+    JsonSchema::CompileAll(uris, loader, &problems);
+    for (const SchemaProblem& problem : problems) {
+      std::string_view model = problem.uri;
+      ConsumePrefix(model, kModelUri);
+      const Node schema = Find(model);
+      Node node = schema.Resolve(problem.pointer);
+      if (!node) node = schema ? schema : context_.root();
+      if (!problem.pattern) {
+        context_.Problem(node, "schema", Concat("Invalid model schema specified: ", problem.what));
+      } else if (!checked) {
+        context_.Noted(node, "schema",
+                       Concat("No request is checked with it. ", kCannot, problem.what, "."));
+      } else if (node.key() != "pattern") {
+        context_.Problem(node, "schema", Concat(kCannot, problem.what, "."));
+      } else if (context_.Guard(node, "schema", "validator", {},
+                                Concat(kCannot, problem.what, "."))) {
+        given_up_.insert(node.Pointer());
+      }
+    }
+  }
+  return given_up_.size() > before;
+}
+
+void ModelImporter::Finish(v1::Deployment& deployment) {
+  Uses used;
+  for (const v1::Resource& resource : deployment.resources()) {
+    for (const v1::Method& method : resource.methods()) {
+      if (!method.validate_body()) continue;
+      for (const v1::ModelReference& reference : method.request_models()) {
+        used.insert(reference.model());
+      }
+    }
+  }
+  for (const auto& [name, schema] : named_) ReportDropped(schema);
+  for (const auto& [name, schema] : inline_) ReportDropped(schema);
+  Write(deployment);
+  size_t total = 0;
+  for (const v1::Model& model : deployment.models()) total += model.schema_json().size();
+  if (total > JsonSchema::kMaxBytes) {
     context_.Problem(context_.root(), "models",
                      Concat("The models have ", total, " bytes; at most 400 KB are allowed."));
+    return;
   }
+  if (Check(deployment, used)) Write(deployment);
 }
 
 }  // namespace postern

@@ -221,13 +221,19 @@ void OperationImporter::ImportParameters(Node operation, Node shared,
 void OperationImporter::ImportBody(Node schema, const std::vector<std::string>& content_types,
                                    v1::Method& method) {
   has_body_model_ = true;
-  if (!context_.capabilities().request_validation) {
+  if (http_api_) {
     context_.Describes(schema, "schema");
     return;
   }
   const std::string model = models_.ModelOf(schema);
   if (model.empty()) return;
   for (const std::string& content_type : content_types) {
+    // The same one with other parameters is no other.
+    const bool known = std::any_of(method.request_models().begin(), method.request_models().end(),
+                                   [&](const v1::ModelReference& other) {
+                                     return EqualsIgnoreCase(other.content_type(), content_type);
+                                   });
+    if (known) continue;
     v1::ModelReference& reference = *method.add_request_models();
     reference.set_content_type(content_type);
     reference.set_model(model);
@@ -312,7 +318,7 @@ void OperationImporter::ImportValidator(Node operation, v1::Method& method) {
                            parameter.location() != v1::PARAMETER_LOCATION_PATH;
                   });
   const bool body = it->second.body && has_body_model_;
-  if (context_.capabilities().request_validation) {
+  if (!http_api_) {
     method.set_validate_parameters(it->second.parameters);
     method.set_validate_body(it->second.body);
     context_.Applied(named, kKind);
@@ -323,8 +329,8 @@ void OperationImporter::ImportValidator(Node operation, v1::Method& method) {
     context_.Guard(own ? own : operation, kKind, "validator", {*name},
                    Concat("The ", parameters ? "parameters" : "",
                           parameters && body ? " and the " : "", body ? "body" : "",
-                          " of its requests would have to be validated, which this version does "
-                          "not do."));
+                          " of its requests would have to be validated, which HTTP APIs do not "
+                          "do."));
     if (!own) context_.Applied(named, kKind);
   }
 }

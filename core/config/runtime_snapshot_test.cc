@@ -182,14 +182,20 @@ INSTANTIATE_TEST_SUITE_P(
               parameter->set_name("q");
               parameter->set_required(true);
             },
-            "methods[0].validate_parameters: this gateway cannot enforce it"},
+            "modules: this gateway loads no modules, and so not postern.validate"},
         Row{"Body",
             [](TestSnapshot& s) {
               s.deployment.add_models()->set_name("M");
               s.method(1)->set_validate_body(true);
               s.method(1)->add_request_models()->set_model("M");
             },
-            "methods[0].validate_body: this gateway cannot enforce it"},
+            "modules: this gateway loads no modules, and so not postern.validate"},
+        Row{"ValidationOfAnHttpApi",
+            [](TestSnapshot& s) {
+              s.deployment.set_type(v1::API_TYPE_HTTP);
+              s.method(1)->set_validate_body(true);
+            },
+            "methods[0].validate_parameters: HTTP APIs do not validate requests"},
         Row{"Policy", [](TestSnapshot& s) { s.deployment.set_resource_policy_json("{}"); },
             "deployments[0].resource_policy_json: this gateway cannot evaluate"},
         Row{"Filters", [](TestSnapshot& s) { s.deployment.add_filters(); },

@@ -432,14 +432,9 @@ void SnapshotBuilder::CheckMethod(const v1::Deployment& deployment, const v1::Me
   if (method.api_key_required()) {
     field.Problem("api_key_required", "this gateway cannot enforce it");
   }
-  const bool required =
-      std::any_of(method.request_parameters().begin(), method.request_parameters().end(),
-                  [](const v1::RequestParameter& parameter) { return parameter.required(); });
-  if (method.validate_parameters() && required) {
-    field.Problem("validate_parameters", "this gateway cannot enforce it");
-  }
-  if (method.validate_body() && !method.request_models().empty()) {
-    field.Problem("validate_body", "this gateway cannot enforce it");
+  if (deployment.type() == v1::API_TYPE_HTTP &&
+      (method.validate_parameters() || method.validate_body())) {
+    field.Problem("validate_parameters", "HTTP APIs do not validate requests");
   }
 
   std::set<std::pair<int, std::string>> parameters;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/config/validate_config.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/concat.h"
 #include "lib/text/json_writer.h"
@@ -55,10 +56,29 @@ void PlaceCompression(const StandardFilterEnv& env, StandardFilters* out) {
       Concat("{\"minimumCompressionSize\":", env.deployment.minimum_compression_bytes(), "}"));
 }
 
+// rest-api.md §5, §1.1 rows 14 and 15. In front of all that stands before the integration.
+void PlaceValidation(const StandardFilterEnv& env, StandardFilters* out) {
+  constexpr std::string_view kModule = "postern.validate";
+  bool placed = false;
+  for (const v1::Resource& resource : env.deployment.resources()) {
+    for (const v1::Method& method : resource.methods()) {
+      std::string config = MakeValidateConfig(resource, method);
+      if (config.empty()) continue;
+      if (!placed) {
+        out->PlaceBelow(kModule, FilterPoint::kBeforeIntegration, FilterSide::kOutermost,
+                        MakeSharedValidateConfig(env.deployment));
+        placed = true;
+      }
+      out->Configure(kModule, method, std::move(config));
+    }
+  }
+}
+
 // In the order in which they stand where point and side are the same, from the outside in.
 constexpr void (*kKinds[])(const StandardFilterEnv&, StandardFilters*) = {
     PlaceCors,
     PlaceCompression,
+    PlaceValidation,
 };
 
 }  // namespace

@@ -20,6 +20,7 @@ struct SchemaProblem {
   std::string uri;      ///< of the document
   std::string pointer;  ///< RFC 6901, "/properties/a/type"; empty: the whole
   std::string what;     ///< "must be ..., and what to do"
+  bool pattern = false;  ///< an expression that RE2 does not have; elsewhere it may be good
 };
 
 /// A compiled JSON Schema, draft 4 (rest-api.md §5.4): every keyword of the draft's core and

@@ -169,10 +169,11 @@ class SchemaCompiler {
   }
 
   // Notes a problem. Always false.
-  bool Fail(uint32_t place, std::string_view what) {
+  bool Fail(uint32_t place, std::string_view what, bool pattern = false) {
     if (problems_.size() >= JsonSchema::kMaxProblems) return false;
     SchemaProblem problem;
     problem.what = std::string(what);
+    problem.pattern = pattern;
     std::vector<const Step*> steps;
     for (; steps_[place].parent != kIsRoot; place = steps_[place].parent) {
       steps.push_back(&steps_[place]);
@@ -394,8 +395,10 @@ class SchemaCompiler {
         return true;
       }
       if (compiled->error_code() == RE2::ErrorPatternTooLarge && memory < (8 << 20)) continue;
-      return Fail(place, Concat("the pattern is refused: ", compiled->error(),
-                                "; look-around and back references are not available"));
+      return Fail(place,
+                  Concat("the pattern is refused: ", compiled->error(),
+                         "; look-around and back references are not available"),
+                  /*pattern=*/true);
     }
     return false;
   }

@@ -54,6 +54,27 @@ class Statement {
   absl::Status status_;
 };
 
+/// Reads the columns of a statement's row, from left to right.
+class Row {
+ public:
+  explicit Row(const Statement& statement) : statement_(statement) {}
+  /// The next columns, each into a text (or bytes) or a whole number.
+  template <typename... Out>
+  void Read(Out*... out) {
+    (ReadOne(out), ...);
+  }
+
+ private:
+  void ReadOne(std::string* out) { *out = statement_.ColumnBlob(next_++); }
+  template <typename Number>
+  void ReadOne(Number* out) {
+    *out = static_cast<Number>(statement_.ColumnInt(next_++));
+  }
+
+  const Statement& statement_;
+  int next_ = 0;
+};
+
 /// An SQLite database that this process alone has open: a lock on `path`.lock says so. In WAL mode,
 /// with a sync at every commit, so that what was committed outlives a kill and a power cut. Not
 /// thread-safe.

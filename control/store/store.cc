@@ -58,16 +58,8 @@ constexpr std::string_view kDeploymentColumns =
 
 DeploymentRow ReadDeployment(const Statement& row) {
   DeploymentRow out;
-  out.api_id = row.ColumnText(0);
-  out.digest = row.ColumnText(1);
-  out.about = row.ColumnBlob(2);
-  out.api_name = row.ColumnText(3);
-  out.definition_digest = row.ColumnText(4);
-  out.description = row.ColumnText(5);
-  out.methods = static_cast<uint32_t>(row.ColumnInt(6));
-  out.size_bytes = static_cast<uint64_t>(row.ColumnInt(7));
-  out.created_ms = row.ColumnInt(8);
-  out.created_by = row.ColumnText(9);
+  Row(row).Read(&out.api_id, &out.digest, &out.about, &out.api_name, &out.definition_digest,
+                &out.description, &out.methods, &out.size_bytes, &out.created_ms, &out.created_by);
   return out;
 }
 
@@ -77,15 +69,8 @@ constexpr std::string_view kStageColumns =
 
 StageRow ReadStage(const Statement& row) {
   StageRow out;
-  out.api_id = row.ColumnText(0);
-  out.name = row.ColumnText(1);
-  out.group = row.ColumnText(2);
-  out.deployment = row.ColumnText(3);
-  out.settings = row.ColumnBlob(4);
-  out.revision = static_cast<uint64_t>(row.ColumnInt(5));
-  out.updated_ms = row.ColumnInt(6);
-  out.updated_by = row.ColumnText(7);
-  out.canary = row.ColumnText(8);
+  Row(row).Read(&out.api_id, &out.name, &out.group, &out.deployment, &out.settings, &out.revision,
+                &out.updated_ms, &out.updated_by, &out.canary);
   return out;
 }
 
@@ -151,14 +136,8 @@ absl::StatusOr<DefinitionRow> Store::Transaction::Definition(std::string_view ap
     if (!query.status().ok()) return query.status();
     return absl::NotFoundError(Concat("API \"", api_id, "\" has no definition; put one"));
   }
-  out.api_id = query.ColumnText(0);
-  out.api_name = query.ColumnText(1);
-  out.digest = query.ColumnText(2);
-  out.file_name = query.ColumnText(3);
-  out.text = query.ColumnBlob(4);
-  out.settings = query.ColumnBlob(5);
-  out.put_ms = query.ColumnInt(6);
-  out.put_by = query.ColumnText(7);
+  Row(query).Read(&out.api_id, &out.api_name, &out.digest, &out.file_name, &out.text, &out.settings,
+                  &out.put_ms, &out.put_by);
   return out;
 }
 
@@ -372,8 +351,8 @@ absl::StatusOr<std::vector<HistoryRow>> Store::Transaction::History(std::string_
       "ORDER BY sequence DESC");
   query.Text(api_id).Text(name);
   while (query.Step()) {
-    out.push_back(
-        {query.ColumnText(0), query.ColumnInt(1), query.ColumnText(2), query.ColumnText(3)});
+    HistoryRow& row = out.emplace_back();
+    Row(query).Read(&row.deployment, &row.at_ms, &row.by, &row.action);
   }
   if (!query.status().ok()) return query.status();
   return out;
@@ -383,10 +362,7 @@ absl::StatusOr<GroupRow> Store::Transaction::Group(std::string_view name) {
   Statement query = db_.Prepare("SELECT version, content_digest FROM groups WHERE name=?");
   GroupRow out;
   out.name = std::string(name);
-  if (query.Text(name).Step()) {
-    out.version = static_cast<uint64_t>(query.ColumnInt(0));
-    out.content_digest = query.ColumnText(1);
-  }
+  if (query.Text(name).Step()) Row(query).Read(&out.version, &out.content_digest);
   if (!query.status().ok()) return query.status();
   return out;
 }
@@ -395,8 +371,8 @@ absl::StatusOr<std::vector<GroupRow>> Store::Transaction::Groups() {
   std::vector<GroupRow> out;
   Statement query = db_.Prepare("SELECT name, version, content_digest FROM groups ORDER BY name");
   while (query.Step()) {
-    out.push_back(
-        {query.ColumnText(0), static_cast<uint64_t>(query.ColumnInt(1)), query.ColumnText(2)});
+    GroupRow& row = out.emplace_back();
+    Row(query).Read(&row.name, &row.version, &row.content_digest);
   }
   if (!query.status().ok()) return query.status();
   return out;
@@ -432,9 +408,9 @@ absl::StatusOr<std::vector<AuditRow>> Store::Transaction::AuditRecords(size_t li
       "WHERE ?1 = 0 OR sequence < ?1 ORDER BY sequence DESC LIMIT ?2");
   query.Int(static_cast<int64_t>(before)).Int(static_cast<int64_t>(limit));
   while (query.Step()) {
-    out.push_back({static_cast<uint64_t>(query.ColumnInt(0)), query.ColumnInt(1),
-                   query.ColumnText(2), query.ColumnText(3), query.ColumnText(4),
-                   query.ColumnText(5), query.ColumnText(6)});
+    AuditRow& row = out.emplace_back();
+    Row(query).Read(&row.sequence, &row.at_ms, &row.who, &row.from, &row.action, &row.object,
+                    &row.detail);
   }
   if (!query.status().ok()) return query.status();
   return out;

@@ -43,6 +43,14 @@ class TestCase(harness.TestCase):
             to.wait_until_ready()
         return ran
 
+    def keep(self, upstream):
+        """Leaves a sidecar s that has kept a configuration, and ended, like its control plane."""
+        control = self.start_control()
+        sidecar = self.start_sidecar("s", ready=False)
+        self.deploy(upstream, to=sidecar)
+        sidecar.stop()
+        control.kill()
+
     def stages(self, *args):
         return json.loads(self.command("stages", "--json", *args).stdout)
 

@@ -182,12 +182,7 @@ class ControlPlaneTest(control_plane.TestCase):
     # ---- without a control plane ----
 
     def test_a_sidecar_starts_from_what_it_kept(self):
-        upstream = self.start_upstream()
-        control = self.start_control()
-        sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream, to=sidecar)
-        sidecar.stop()
-        control.kill()
+        self.keep(self.start_upstream())
         sidecar = self.start_sidecar("s")
         self.assertEqual(sidecar.request().body, b"hello")
         shown = self.configuration(sidecar)

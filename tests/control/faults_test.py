@@ -139,23 +139,8 @@ class FaultsTest(control_plane.TestCase):
 
     # ---- how to start ----
 
-    def test_start_last_serves_at_once(self):
-        upstream = self.start_upstream()
-        control = self.start_control()
-        sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream, to=sidecar)
-        sidecar.stop()
-        control.kill()
-        sidecar = self.start_sidecar("s", "--start", "last")
-        self.assertEqual(sidecar.request().body, b"hello")
-
     def test_start_wait_serves_nothing_that_nobody_has_confirmed(self):
-        upstream = self.start_upstream()
-        control = self.start_control()
-        sidecar = self.start_sidecar("s", ready=False)
-        self.deploy(upstream, to=sidecar)
-        sidecar.stop()
-        control.kill()
+        self.keep(self.start_upstream())
         sidecar = self.start_sidecar("s", "--start", "wait", ready=False)
         sidecar.wait_for_event("control_lost")
         self.assertEqual(sidecar.admin("/ready").status, 503)
@@ -167,16 +152,13 @@ class FaultsTest(control_plane.TestCase):
         self.assertEqual(control.metrics()["postern_push_deployment_bytes_total"], 0)
 
     def test_start_fail_ends_without_a_control_plane(self):
-        upstream = self.start_upstream()
-        control = self.start_control()
-        sidecar = self.start_sidecar("s", "--start", "fail", ready=False)
-        self.deploy(upstream, to=sidecar)
-        self.assertEqual(sidecar.request().body, b"hello")
-        sidecar.stop()
-        control.kill()
+        self.keep(self.start_upstream())
         sidecar = self.start_sidecar("s", "--start", "fail", "--start-timeout", "300", ready=False)
         self.assertEqual(sidecar.wait(), 1)
         self.assertIn("--start fail", self.messages(sidecar, "control_unusable"))
+        self.start_control()
+        sidecar = self.start_sidecar("s", "--start", "fail")
+        self.assertEqual(sidecar.request().body, b"hello")
         self.run_postern("sidecar", "--control", self.control_address, "--start", "never", status=2)
 
     # ---- when to be ready ----

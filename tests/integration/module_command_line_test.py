@@ -179,22 +179,22 @@ class RunTest(harness.TestCase):
         path = self.write("api.json", definition([versioned("one")]))
         gateway = self.start_postern(path, "--modules", self.modules.path)
 
-        def serves_as_before(refusals):
-            gateway.wait_for_event("definition_refused", refusals)
+        def serves_as_before(refusal):
+            gateway.wait_for_event(refusal)
             response = gateway.request("GET", "/x")
             self.assertEqual((response.status, response.value("x-version"), response.value("x-text")),
                              (200, "1.0.0", "one"))
 
         # A configuration that its module refuses.
         self.write("api.json", definition([versioned("bad")]))
-        serves_as_before(1)
+        serves_as_before("definition_refused")
         # A file that is no module, and one that is for another gateway.
         self.write("api.json", definition([versioned("two")]))
         gateway.wait_for_log(lambda log: gateway.events("snapshot_active")[1:], "the second")
         self.write("api.json", definition([versioned("one")]))
         gateway.wait_for_event("snapshot_active", 3)
         self.modules.put(b"#!/bin/sh\n", "v.so")
-        serves_as_before(2)
+        serves_as_before("reload_refused")
         self.modules.put("versioned_2", "v.so")
         gateway.wait_for_event("snapshot_active", 4)
         self.assertEqual(gateway.request("GET", "/x").value("x-version"), "2.0.0")

@@ -48,6 +48,7 @@ int CheckCommand(const std::vector<std::string>& args) {
   ModuleOptions modules;
   bool json = false;
   options.Bind(&command.flags());
+  options.secrets.Bind(&command.flags());
   modules.Bind(&command.flags());
   command.flags().Switch("json", "Write the report as JSON.", &json);
   int code = kExitOk;

@@ -17,7 +17,8 @@ CommandLine::CommandLine(std::string name, std::string_view arguments, size_t mi
       min_arguments_(min_arguments),
       max_arguments_(max_arguments) {}
 
-bool CommandLine::Begin(const std::vector<std::string>& args, int* code) {
+bool CommandLine::Begin(const std::vector<std::string>& args, int* code,
+                        absl::FunctionRef<absl::Status()> check) {
   // Bound last, so that it is the last that --help shows.
   flags_.Switch("help", "Show this.", &help_);
   if (absl::Status status = flags_.Parse(args, &arguments_); !status.ok()) {
@@ -36,6 +37,10 @@ bool CommandLine::Begin(const std::vector<std::string>& args, int* code) {
   if (arguments_.size() > max_arguments_) {
     *code = Usage(max_arguments_ == 0 ? "there are no arguments besides options"
                                       : "there are too many arguments");
+    return false;
+  }
+  if (absl::Status status = check(); !status.ok()) {
+    *code = Usage(status.message());
     return false;
   }
   return true;

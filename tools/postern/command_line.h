@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "tools/postern/flags.h"
 
@@ -21,8 +23,10 @@ class CommandLine {
   /// To bind options to, before Begin().
   FlagSet& flags() { return flags_; }
 
-  /// Reads the command line. False: everything has been said, and `*code` is how to end.
-  bool Begin(const std::vector<std::string>& args, int* code);
+  /// Reads the command line, and has `check` look at what was read. False: everything has been
+  /// said, and `*code` is how to end.
+  bool Begin(const std::vector<std::string>& args, int* code,
+             absl::FunctionRef<absl::Status()> check = absl::OkStatus);
 
   const std::vector<std::string>& arguments() const { return arguments_; }
 

@@ -88,6 +88,7 @@ struct ControlCommandOptions {
   }
 
   absl::Status Check() const {
+    if (absl::Status status = log.Apply(); !status.ok()) return status;
     if (store.empty()) return absl::InvalidArgumentError("name the store: --store FILE");
     absl::StatusOr<Address> address = Address::ParseListen(listen);
     if (!address.ok() || !address->is_ip()) {
@@ -148,12 +149,8 @@ int ControlCommand(const std::vector<std::string>& args) {
   ControlCommandOptions options;
   options.Bind(&command.flags());
   int code = kExitOk;
-  if (!command.Begin(args, &code)) return code;
-  if (absl::Status status = options.log.Apply(); !status.ok()) {
-    return command.Usage(status.message());
-  }
+  if (!command.Begin(args, &code, [&options] { return options.Check(); })) return code;
   RouteGrpcLog();
-  if (absl::Status status = options.Check(); !status.ok()) return command.Usage(status.message());
   const auto failed = [&command](const absl::Status& status) {
     return command.Fail(kExitFailed, status.message());
   };

@@ -85,7 +85,6 @@ void DefinitionOptions::Bind(FlagSet* flags) {
                 "Longest silence of an upstream in the middle of its answer, which is then broken "
                 "off. Default 60000; 0: no bound.",
                 0, 3'600'000, &upstream_idle_timeout_ms);
-  secrets.Bind(flags);
   flags->Switch("strict", "Refuse whatever would be approximated or made unavailable.", &strict);
 }
 

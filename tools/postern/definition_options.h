@@ -30,7 +30,7 @@ struct DefinitionOptions {
   std::string upstream_cert;
   std::string upstream_key;
   uint64_t upstream_idle_timeout_ms = 60000;
-  SecretOptions secrets;
+  SecretOptions secrets;  ///< not bound by Bind()
   bool strict = false;
 
   void Bind(FlagSet* flags);

@@ -1,41 +1,29 @@
 #include "tools/postern/run_command.h"
 
-#include <signal.h>
-
 #include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "core/base/log.h"
 #include "core/event/file_watcher.h"
-#include "core/server/server.h"
 #include "tools/postern/command_line.h"
 #include "tools/postern/definition_options.h"
 #include "tools/postern/exit_codes.h"
-#include "tools/postern/listener_options.h"
+#include "tools/postern/gateway.h"
 #include "tools/postern/local_control.h"
-#include "tools/postern/module_options.h"
-#include "tools/postern/process_options.h"
-#include "tools/postern/snapshot_activator.h"
 
 namespace postern {
 namespace {
 
 struct RunOptions {
   DefinitionOptions definitions;
-  ListenerOptions listeners;
-  ModuleOptions modules;
-  ServerOptions server;
+  GatewayOptions gateway;
   LocalControlOptions control;
-  LogOptions log;
 
   void Bind(FlagSet* flags) {
     definitions.Bind(flags);
-    listeners.Bind(flags);
-    modules.Bind(flags);
-    server.Bind(flags);
+    gateway.Bind(flags);
     control.Bind(flags);
-    log.Bind(flags);
   }
 };
 
@@ -136,37 +124,25 @@ int RunCommand(const std::vector<std::string>& args) {
   RunOptions options;
   options.Bind(&command.flags());
   int code = kExitOk;
-  if (!command.Begin(args, &code)) return code;
+  const auto check = [&options] {
+    absl::Status status = options.gateway.Check();
+    return status.ok() ? options.control.Check() : status;
+  };
+  if (!command.Begin(args, &code, check)) return code;
   options.definitions.files = command.arguments();
-  if (absl::Status status = options.log.Apply(); !status.ok()) {
-    return command.Usage(status.message());
-  }
-  absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
-  if (!listeners.ok()) return command.Usage(listeners.status().message());
-  absl::StatusOr<ModuleLoader::Options> loader_options = options.modules.ToLoaderOptions();
-  if (!loader_options.ok()) return command.Usage(loader_options.status().message());
-  if (absl::Status status = options.control.Check(); !status.ok()) {
-    return command.Usage(status.message());
-  }
-  // A disk quota is an error of a write, not the end of the process.
-  ::signal(SIGXFSZ, SIG_IGN);
-
-  // Outlives the workers, whose last words may be to filters.
-  ModuleLoader modules(*std::move(loader_options));
-  Server server(options.server.ToServerOptions());
-  if (absl::Status status = server.Start(); !status.ok()) {
+  // Where they are belongs to the stage, which is kept.
+  options.definitions.secrets = options.gateway.secrets;
+  Gateway gateway(options.gateway);
+  if (absl::Status status = gateway.Start(); !status.ok()) {
     return command.Fail(kExitFailed, status.message());
   }
-  modules.retired()->SetWake([dispatcher = server.dispatcher(), retired = modules.retired()] {
-    dispatcher->Post([retired] { retired->Destroy(); });
-  });
-  SnapshotActivator activator(*std::move(listeners), {}, &modules, &server);
+  Server* const server = gateway.server();
   std::unique_ptr<LocalControl> control;
   bool first = true;
   DefinitionRunner* served = nullptr;
   if (!options.control.store.empty()) {
     absl::StatusOr<std::unique_ptr<LocalControl>> opened = LocalControl::Open(
-        options.control, options.definitions, &activator, server.dispatcher(),
+        options.control, options.definitions, gateway.activator(), server->dispatcher(),
         [&first, &served](const absl::Status& status,
                           const std::vector<SnapshotProblem>& problems) {
           served->OnActivated(std::exchange(first, false), nullptr, status, problems);
@@ -174,15 +150,15 @@ int RunCommand(const std::vector<std::string>& args) {
     if (!opened.ok()) return command.Fail(kExitFailed, opened.status().message());
     control = *std::move(opened);
   }
-  DefinitionRunner runner(options, &activator, control.get(), &server);
+  DefinitionRunner runner(options, gateway.activator(), control.get(), server);
   served = &runner;
-  server.set_on_reload([&runner] { runner.Load(/*first=*/false); });
+  server->set_on_reload([&runner] { runner.Load(/*first=*/false); });
   runner.Load(/*first=*/true);
   runner.Watch();
-  code = server.Run();
+  code = server->Run();
   runner.Unwatch();
+  gateway.activator()->End();
   control.reset();
-  activator.End();
   return runner.exit_code() != kExitOk ? runner.exit_code() : code;
 }
 

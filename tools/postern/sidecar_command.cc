@@ -1,6 +1,5 @@
 #include "tools/postern/sidecar_command.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,7 +12,6 @@
 #include "core/config/last_good.h"
 #include "core/config/runtime_snapshot.h"
 #include "core/event/timer.h"
-#include "core/server/server.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/concat.h"
 #include "lib/text/json_writer.h"
@@ -21,13 +19,9 @@
 #include "tools/postern/command_line.h"
 #include "tools/postern/control_options.h"
 #include "tools/postern/exit_codes.h"
+#include "tools/postern/gateway.h"
 #include "tools/postern/grpc_log.h"
-#include "tools/postern/listener_options.h"
-#include "tools/postern/module_options.h"
 #include "tools/postern/paths.h"
-#include "tools/postern/process_options.h"
-#include "tools/postern/secret_options.h"
-#include "tools/postern/snapshot_activator.h"
 #include "tools/postern/version.h"
 
 namespace postern {
@@ -49,10 +43,7 @@ double NowSeconds() {
 
 struct SidecarOptions {
   ControlOptions control;
-  ListenerOptions listeners;
-  ModuleOptions modules;
-  ServerOptions server;
-  LogOptions log;
+  GatewayOptions gateway;
   std::string group = "default";
   std::string node_id = Environment("POD_NAME", HostName());
   std::string node_namespace = Environment("POD_NAMESPACE", "");
@@ -62,8 +53,6 @@ struct SidecarOptions {
   uint64_t start_timeout_ms = 30'000;
   uint64_t ready_staleness_s = 0;
   uint64_t ready_version = 0;
-  SecretOptions secrets;
-  bool allow_unpinned = false;
 
   void Bind(FlagSet* flags) {
     control.Bind(flags);
@@ -98,16 +87,14 @@ struct SidecarOptions {
     flags->String("node-host", "NAME",
                   "Its machine. Default: the environment variable NODE_NAME, else the host's name.",
                   &node_host);
-    listeners.Bind(flags);
-    modules.Bind(flags);
-    secrets.Bind(flags);
     flags->Switch("allow-unpinned-modules",
-                  "Load filter modules whose digest the definition does not pin.", &allow_unpinned);
-    server.Bind(flags);
-    log.Bind(flags);
+                  "Load filter modules whose digest the definition does not pin.",
+                  &gateway.allow_unpinned_modules);
+    gateway.Bind(flags);
   }
 
-  absl::Status Check() const {
+  absl::Status Check() {
+    if (absl::Status status = gateway.Check(); !status.ok()) return status;
     if (start == "last" || start == "wait" || start == "fail") return absl::OkStatus();
     return absl::InvalidArgumentError("--start " + start + ": write last, wait or fail");
   }
@@ -400,41 +387,26 @@ class SnapshotRunner final : private MetricsSource {
 int SidecarCommand(const std::vector<std::string>& args) {
   CommandLine command("sidecar", "--control HOST:PORT --group NAME", 0, 0);
   SidecarOptions options;
+  // Unlike in `run`, it is not who starts the program that chooses the definition.
+  options.gateway.allow_unpinned_modules = false;
   options.Bind(&command.flags());
   int code = kExitOk;
-  if (!command.Begin(args, &code)) return code;
-  if (absl::Status status = options.log.Apply(); !status.ok()) {
-    return command.Usage(status.message());
-  }
+  absl::StatusOr<ControlAddress> address;
+  const auto check = [&options, &address] {
+    address = options.control.ToAddress();
+    absl::Status status = options.Check();
+    return status.ok() ? address.status() : status;
+  };
+  if (!command.Begin(args, &code, check)) return code;
   RouteGrpcLog();
-  if (absl::Status status = options.Check(); !status.ok()) return command.Usage(status.message());
-  absl::StatusOr<ControlAddress> address = options.control.ToAddress();
-  if (!address.ok()) return command.Usage(address.status().message());
-  absl::StatusOr<std::vector<snapshot::v1::Listener>> listeners = options.listeners.ToListeners();
-  if (!listeners.ok()) return command.Usage(listeners.status().message());
-  absl::StatusOr<std::vector<snapshot::v1::Secret>> secrets = options.secrets.ToSecrets();
-  if (!secrets.ok()) return command.Usage(secrets.status().message());
-  absl::StatusOr<ModuleLoader::Options> loader_options = options.modules.ToLoaderOptions();
-  if (!loader_options.ok()) return command.Usage(loader_options.status().message());
-  // Unlike in `run`, it is not who starts the program that chooses the definition.
-  loader_options->allow_unpinned = options.allow_unpinned;
-  // A disk quota is an error of a write, not the end of the process.
-  ::signal(SIGXFSZ, SIG_IGN);
-
-  // Outlives the workers, whose last words may be to filters.
-  ModuleLoader modules(*std::move(loader_options));
-  Server server(options.server.ToServerOptions());
-  if (absl::Status status = server.Start(); !status.ok()) {
+  Gateway gateway(options.gateway);
+  if (absl::Status status = gateway.Start(); !status.ok()) {
     return command.Fail(kExitFailed, status.message());
   }
-  modules.retired()->SetWake([dispatcher = server.dispatcher(), retired = modules.retired()] {
-    dispatcher->Post([retired] { retired->Destroy(); });
-  });
-  SnapshotActivator activator(*std::move(listeners), *std::move(secrets), &modules, &server);
-  SnapshotRunner runner(options, *std::move(address), &activator, &server);
+  SnapshotRunner runner(options, *std::move(address), gateway.activator(), gateway.server());
   runner.Begin();
-  code = server.Run();
-  activator.End();
+  code = gateway.server()->Run();
+  gateway.activator()->End();
   runner.End();
   return runner.exit_code() != kExitOk ? runner.exit_code() : code;
 }

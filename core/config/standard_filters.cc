@@ -48,12 +48,14 @@ void PlaceCors(const StandardFilterEnv& env, StandardFilters* out) {
   out->Place("postern.cors", FilterPoint::kResponse, FilterSide::kOutermost, std::move(config));
 }
 
-// rest-api.md §10.4. Outermost, so that no other filter meets compressed bodies.
+// rest-api.md §10.4. Outermost, so that no other filter meets compressed bodies. The rule knows no
+// content types; brotli only where a client does not have what AWS has.
 void PlaceCompression(const StandardFilterEnv& env, StandardFilters* out) {
   if (!env.deployment.has_minimum_compression_bytes()) return;
-  out->Place(
-      "postern.compress", FilterPoint::kResponse, FilterSide::kOutermost,
-      Concat("{\"minimumCompressionSize\":", env.deployment.minimum_compression_bytes(), "}"));
+  out->Place("postern.compress", FilterPoint::kResponse, FilterSide::kOutermost,
+             Concat("{\"minimumCompressionSize\":", env.deployment.minimum_compression_bytes(),
+                    ",\"codings\":[\"gzip\",\"deflate\",\"br\"],\"contentTypes\":[\"*/*\"]}"));
+  out->Place("postern.decompress", FilterPoint::kRequest, FilterSide::kOutermost, "{}");
 }
 
 // rest-api.md §5, §1.1 rows 14 and 15. In front of all that stands before the integration.

@@ -35,6 +35,8 @@ constexpr postern_manifest ManifestOf(std::string_view name) {
 }
 constexpr postern_manifest kCors = ManifestOf("postern.cors");
 constexpr postern_manifest kCompress = ManifestOf("postern.compress");
+constexpr postern_manifest kDecompress = ManifestOf("postern.decompress");
+constexpr postern_manifest kValidate = ManifestOf("postern.validate");
 
 template <int>
 postern_status Init(const postern_host*, postern_self*, void**, const postern_filter** filter) {
@@ -56,7 +58,8 @@ class StandardFiltersTest : public testing::Test {
     AddConfigFunctions(&host);
     ModuleLoader::Options options;
     options.host = &host;
-    options.built_in = {{&kCors, Init<0>}, {&kCompress, Init<1>}};
+    options.built_in = {
+        {&kCors, Init<0>}, {&kCompress, Init<1>}, {&kDecompress, Init<2>}, {&kValidate, Init<3>}};
     return options;
   }
   RuntimeSnapshot::Built Build(TestSnapshot& snapshot, bool with_modules = true) {
@@ -100,11 +103,16 @@ TEST_F(StandardFiltersTest, CompressionAndCorsStandOutermost) {
   AddFilter(rest.deployment.mutable_filters(), "own", "postern.cors", v1::FILTER_POINT_RESPONSE);
   RuntimeSnapshot::Built built = Build(rest);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_THAT(configs, ElementsAre("{\"minimumCompressionSize\":1024}", "{}"));
-  EXPECT_THAT(Names(built.snapshot->routes()[0]->chain),
-              ElementsAre("postern.compress@response", "own@response"));
-  EXPECT_THAT(Names(built.snapshot->stages()[0]->main->unrouted_chain),
-              ElementsAre("postern.compress@response", "own@response"));
+  EXPECT_THAT(configs,
+              ElementsAre(R"({"minimumCompressionSize":1024,"codings":["gzip","deflate","br"],)"
+                          R"("contentTypes":["*/*"]})",
+                          "{}", "{}"));
+  EXPECT_THAT(
+      Names(built.snapshot->routes()[0]->chain),
+      ElementsAre("postern.compress@response", "own@response", "postern.decompress@request"));
+  EXPECT_THAT(
+      Names(built.snapshot->stages()[0]->main->unrouted_chain),
+      ElementsAre("postern.compress@response", "own@response", "postern.decompress@request"));
   EXPECT_EQ(built.snapshot->filters()->instances()[0]->name, "postern.compress");
 
   configs.clear();
@@ -149,8 +157,8 @@ TEST_F(StandardFiltersTest, CanariesAreApart) {
   *canary->mutable_functions() = snapshot.stage()->functions();
   const RuntimeSnapshot::Built built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_EQ(built.snapshot->filters()->instances().size(), 2u);
-  EXPECT_THAT(configs, testing::SizeIs(2));
+  EXPECT_EQ(built.snapshot->filters()->instances().size(), 4u);
+  EXPECT_THAT(configs, testing::SizeIs(4));
 }
 
 // What the definition places itself wins: for the API, or for the methods that do so.
@@ -161,8 +169,9 @@ TEST_F(StandardFiltersTest, TheUsersOwnWins) {
   AddFilter(api.deployment.mutable_filters(), "mine", "postern.compress", v1::FILTER_POINT_REQUEST);
   RuntimeSnapshot::Built built = Build(api);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_THAT(Names(built.snapshot->routes()[0]->chain), ElementsAre("mine@request"));
-  EXPECT_THAT(configs, ElementsAre("{}"));
+  EXPECT_THAT(Names(built.snapshot->routes()[0]->chain),
+              ElementsAre("postern.decompress@request", "mine@request"));
+  EXPECT_THAT(configs, ElementsAre("{}", "{}"));
 
   TestSnapshot method;
   method.deployment.set_minimum_compression_bytes(1024);
@@ -175,8 +184,9 @@ TEST_F(StandardFiltersTest, TheUsersOwnWins) {
   for (const Route* route : built.snapshot->routes()) {
     chains[std::string(route->facts->resource_path)] = Names(route->chain);
   }
-  EXPECT_THAT(chains["/pets"], ElementsAre("mine@request"));
-  EXPECT_THAT(chains["/fn"], ElementsAre("postern.compress@response"));
+  EXPECT_THAT(chains["/pets"], ElementsAre("postern.decompress@request", "mine@request"));
+  EXPECT_THAT(chains["/fn"],
+              ElementsAre("postern.compress@response", "postern.decompress@request"));
 }
 
 TEST_F(StandardFiltersTest, AModuleThatIsNotInstalledIsSaid) {
@@ -190,12 +200,53 @@ TEST_F(StandardFiltersTest, AModuleThatIsNotInstalledIsSaid) {
   RuntimeSnapshot::Options options;
   options.modules = &loader;
   const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(snapshot.Finish(), options);
-  ASSERT_EQ(built.problems.size(), 1u);
+  ASSERT_EQ(built.problems.size(), 2u);
   EXPECT_EQ(
       built.problems[0].ToString(),
       "modules: module \"postern.compress\": it comes with this program, but is not installed: "
       "there is no folder \"modules\" beside the program");
-  EXPECT_THAT(Build(snapshot, false).problems, testing::SizeIs(1));
+  EXPECT_THAT(Build(snapshot, false).problems, testing::SizeIs(2));
+}
+
+// rest-api.md §5: only methods of which a request may be refused have it; what they share is said
+// once.
+TEST_F(StandardFiltersTest, ValidationStandsWhereSomethingIsAskedFor) {
+  TestSnapshot snapshot;
+  v1::Model* model = snapshot.deployment.add_models();
+  model->set_name("Pet");
+  model->set_schema_json(R"({"type":"object"})");
+  v1::Method* method = snapshot.method(1);
+  method->set_validate_parameters(true);
+  method->set_validate_body(true);
+  v1::ModelReference* body = method->add_request_models();
+  body->set_content_type("application/json");
+  body->set_model("Pet");
+  for (const auto& [location, name] : {std::pair(v1::PARAMETER_LOCATION_QUERYSTRING, "q"),
+                                       std::pair(v1::PARAMETER_LOCATION_HEADER, "X-A"),
+                                       std::pair(v1::PARAMETER_LOCATION_PATH, "nowhere")}) {
+    v1::RequestParameter* parameter = method->add_request_parameters();
+    parameter->set_location(location);
+    parameter->set_name(name);
+    parameter->set_required(true);
+  }
+  v1::RequestParameter* optional = method->add_request_parameters();
+  optional->set_location(v1::PARAMETER_LOCATION_HEADER);
+  optional->set_name("optional");
+  const RuntimeSnapshot::Built built = Build(snapshot);
+  ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
+  EXPECT_THAT(
+      configs,
+      ElementsAre(R"({"models":{"Pet":"{\"type\":\"object\"}"},"validated":["Pet"]})",
+                  R"({"parameters":["method.request.querystring.q","method.request.header.X-A",)"
+                  R"("method.request.path.nowhere"],"body":{"application/json":"Pet"}})"));
+  int with = 0;
+  for (const Route* route : built.snapshot->routes()) {
+    if (route->chain == nullptr) continue;
+    EXPECT_THAT(Names(route->chain), ElementsAre("postern.validate@before_integration"));
+    ++with;
+  }
+  EXPECT_EQ(with, 1);
+  EXPECT_EQ(built.snapshot->stages()[0]->main->unrouted_chain, nullptr);
 }
 
 // A module's objections name the filter as any other's.

@@ -60,12 +60,12 @@ constexpr uint32_t kTooLarge = POSTERN_REPLY_REQUEST_TOO_LARGE;
 
 TEST_F(DecompressTest, DecodesBothCodings) {
   const std::string text = std::string(100000, 'x') + "end";
-  for (const auto& [coding, body] : std::vector<std::pair<std::string, std::string>>{
-           {"gzip", Gzip(text)},
-           {"GZip", Gzip(text)},
-           {"x-gzip", Gzip(text)},
-           {"identity, gzip", Gzip(text)},
-           {"deflate", Zlib(text)}}) {
+  for (const auto& [coding, body] :
+       std::vector<std::pair<std::string, std::string>>{{"gzip", Gzip(text)},
+                                                        {"GZip", Gzip(text)},
+                                                        {"x-gzip", Gzip(text)},
+                                                        {"identity, gzip", Gzip(text)},
+                                                        {"deflate", Zlib(text)}}) {
     const std::string half = body.substr(0, body.size() / 2);
     const FakeStream& stream = Send(coding, {half, "", body.substr(half.size())});
     EXPECT_EQ(stream.upstream().body, text) << coding;

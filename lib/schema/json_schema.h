@@ -17,9 +17,9 @@ namespace postern {
 
 /// What is wrong with a schema, and where.
 struct SchemaProblem {
-  std::string uri;      ///< of the document
-  std::string pointer;  ///< RFC 6901, "/properties/a/type"; empty: the whole
-  std::string what;     ///< "must be ..., and what to do"
+  std::string uri;       ///< of the document
+  std::string pointer;   ///< RFC 6901, "/properties/a/type"; empty: the whole
+  std::string what;      ///< "must be ..., and what to do"
   bool pattern = false;  ///< an expression that RE2 does not have; elsewhere it may be good
 };
 

@@ -43,7 +43,7 @@ Provider ParseProvider(const ConfigReader& in, const Rules& rules,
     in.Error("jwksOrigin", "must stand together with jwksUpstream");
   }
   const auto check = [&](std::string_view field, std::string_view uri) {
-    const std::optional<SplitUri> split = SplitHttpUri(uri);
+    std::optional<SplitUri> split = SplitHttpUri(uri);
     if (!split || (!split->https && !provider.allow_http)) {
       in.Error(field, "must be an https URI");
     }

@@ -1,16 +1,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "lib/jose/claims.h"
 #include "lib/jose/jws.h"
 #include "lib/jose/key.h"
 
+namespace postern::jose {
+
 // The first line is a token, and what follows a JWK set. No token of the corpus is signed by a key
 // that the fuzzer could make: whatever passes for verified has its signature checked twice alike.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern::jose;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t end = input.find('\n');
   const std::string_view token = input.substr(0, end);
@@ -41,3 +43,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace postern::jose

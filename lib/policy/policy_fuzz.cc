@@ -11,11 +11,12 @@
 #include "lib/text/glob.h"
 #include "lib/text/utf8.h"
 
+namespace postern::policy {
+
 // The first line is the path of a call and the value of its keys, and what follows a document, then
 // also a pattern. What is denied by a document stays denied whoever else allows, and the matcher of
 // patterns with variables agrees with the other one where there are none.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace postern::policy;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t end = input.find('\n');
   const std::string_view value = input.substr(0, end);
@@ -67,3 +68,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ParsePolicyNumber(value);
   return 0;
 }
+
+}  // namespace postern::policy

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
+#include <optional>
 
+#include "control/import/import.h"
+#include "lib/crypto/digest.h"
 #include "lib/text/concat.h"
 
 namespace postern {
@@ -306,6 +310,61 @@ TEST_F(ManagerTest, AStageVariableChangesWithoutADeployment) {
   EXPECT_EQ(Pushed().stages(0).upstreams(0).cluster(), "http://b:2");
   EXPECT_EQ(Pushed().stages(0).deployment_digest(), one.digest());
   EXPECT_EQ(manager_->ListDeployments(kActor, {})->deployments_size(), 1);
+}
+
+// http-api.md 4: "$default" is a stage of HTTP APIs, which may have others too.
+TEST_F(ManagerTest, StagesHaveTheNamesTheyAreGiven) {
+  // What only integrations of HTTP APIs have.
+  const v1::Deployment one =
+      Compile(Definition("pets", R"(http://localhost:1/","payloadFormatVersion":"1.0)"));
+  ASSERT_TRUE(Create(one, "$default").ok());
+  ASSERT_TRUE(Create(one, "test").ok());
+  const snapshot::v1::Snapshot pushed = Pushed();
+  ASSERT_EQ(pushed.stages_size(), 2);
+  EXPECT_EQ(pushed.stages(0).name(), "$default");
+  EXPECT_EQ(pushed.stages(1).name(), "test");
+  const v1::Deployment rest = Compile(Definition("shop", "http://localhost:1/"));
+  const absl::Status refused = Create(rest, "$default").status();
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(refused.message().find("only HTTP APIs"), absl::string_view::npos) << refused;
+}
+
+// What `postern run --store` does.
+TEST_F(ManagerTest, PublishMakesAGroupWhatItIsGivenAndNothingElse) {
+  const auto imported = [](const std::string& title, const std::string& url) {
+    Manager::Published out;
+    const std::string text = Definition(title, url);
+    ImportResult result = ImportDefinition(text, ImportOptions());
+    EXPECT_TRUE(result.ok());
+    out.definition.api_id = result.api.id();
+    out.definition.api_name = title;
+    out.definition.digest = Sha256Hex(text);
+    out.definition.text = text;
+    out.input = {std::move(result.api), std::move(result.deployment), std::nullopt,
+                 std::move(result.modules)};
+    out.stage = "prod";
+    out.settings.set_base_path(title);
+    return out;
+  };
+  const auto publish = [&](std::vector<std::pair<std::string, std::string>> apis) {
+    std::vector<Manager::Published> all;
+    for (const auto& [title, url] : apis) all.push_back(imported(title, url));
+    return manager_->Publish(kActor, "run", std::move(all));
+  };
+  ASSERT_TRUE(publish({{"pets", "http://localhost:1/"}, {"shop", "http://localhost:2/"}}).ok());
+  EXPECT_EQ(Pushed("run").stages_size(), 2);
+  EXPECT_EQ(Version("run"), 1u);
+  const int records = manager_->ListAudit(kActor, {})->records_size();
+  ASSERT_TRUE(publish({{"pets", "http://localhost:1/"}, {"shop", "http://localhost:2/"}}).ok());
+  EXPECT_EQ(manager_->ListAudit(kActor, {})->records_size(), records);
+  EXPECT_EQ(Version("run"), 1u);
+  ASSERT_TRUE(publish({{"shop", "http://localhost:3/"}}).ok());
+  EXPECT_EQ(Pushed("run").stages_size(), 1);
+  EXPECT_EQ(Version("run"), 2u);
+  EXPECT_EQ(manager_->ListDeployments(kActor, {})->deployments_size(), 3);
+  // All or nothing.
+  EXPECT_FALSE(publish({{"pets", "http://localhost:1/"}, {"pets", "http://localhost:2/"}}).ok());
+  EXPECT_EQ(Version("run"), 2u);
 }
 
 TEST_F(ManagerTest, SecretsAreKeptAsPlacesAndAreOneInAGroup) {

@@ -282,7 +282,8 @@ class SnapshotRunner final : private MetricsSource {
       reason = Concat("the control plane has not been heard of for more than ",
                       options_.ready_staleness_s, " s (--ready-max-staleness)");
     }
-    if (reason == gate_) return;
+    // A snapshot that was built anew counts as usable, whatever was said before.
+    if (reason.empty() && gate_.empty()) return;
     gate_ = reason;
     server_.SetSnapshotUsable(gate_.empty(), gate_);
   }

@@ -26,9 +26,7 @@ struct GatewayCapabilities {
   bool api_keys = false;            ///< API keys and usage plans
   bool resource_policies = false;   ///< x-amazon-apigateway-policy
   bool filters = true;              ///< x-postern-filters, and compression, which is one
-  bool templates = false;           ///< mapping templates in the template language
-  bool body_mapping = false;        ///< parameter mapping from request bodies and parts of bodies
-  bool aws_services = false;        ///< integrations of type aws, functions included
+  bool aws_services = false;        ///< integrations of type aws, but for functions
   bool response_streaming = false;  ///< responseTransferMode STREAM of functions
 };
 

@@ -85,8 +85,7 @@ std::vector<std::string> Listed(const ImportResult& result) {
 GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
-  all.filters = all.templates = all.body_mapping = true;
-  all.aws_services = all.response_streaming = true;
+  all.filters = all.aws_services = all.response_streaming = true;
   return all;
 }
 
@@ -497,25 +496,12 @@ TEST(ImportIntegration, Mock) {
   EXPECT_TRUE(integration.has_mock());
   EXPECT_EQ(integration.passthrough_behavior(), v1::PASSTHROUGH_BEHAVIOR_NEVER);
   ASSERT_EQ(integration.request_templates_size(), 1);
-  EXPECT_EQ(integration.request_templates(0).form(), v1::Template::FORM_LITERAL);
-  EXPECT_EQ(integration.request_templates(0).mock_status_code(), 201);
+  EXPECT_EQ(integration.request_templates(0).body(), "{statusCode: 201}");
   ASSERT_EQ(integration.responses_size(), 2);
   EXPECT_EQ(integration.responses(0).selection_pattern(), "5..");
   EXPECT_EQ(integration.responses(0).status_code(), 503u);
   EXPECT_EQ(integration.responses(1).selection_pattern(), "");
   EXPECT_EQ(integration.responses(1).templates_size(), 2);
-}
-
-// rest-api.md 7.9: a mock's response template sees the payload {}.
-TEST(ImportIntegration, PayloadOfAMockIsAnEmptyObject) {
-  const ImportResult result = Import(WithIntegration(
-      "{type: mock, requestTemplates: {application/json: '{\"statusCode\": 200}'}, responses: "
-      "{default: {statusCode: 200, responseTemplates: {application/json: $input.json('$')}}}}"));
-  ASSERT_TRUE(result.ok());
-  const v1::Template& body =
-      FindMethod(result.deployment, "/x/{id}", "GET")->integration().responses(0).templates(0);
-  EXPECT_EQ(body.form(), v1::Template::FORM_LITERAL);
-  EXPECT_EQ(body.body(), "{}");
 }
 
 TEST(ImportIntegration, Function) {
@@ -546,59 +532,76 @@ TEST(ImportIntegration, AFunctionWithoutEndpointSaysWhatToDo) {
 }
 
 // What cannot be executed makes its method unavailable, and nothing else.
+// rest-api.md 7: templates are compiled; what they are made of is the filter's.
+TEST(ImportIntegration, TemplatesAndBodiesMap) {
+  for (const char* integration :
+       {"{type: mock, requestTemplates: {application/json: '#set($x = 1){\"statusCode\": $x}'}}",
+        "{type: http, httpMethod: GET, uri: 'http://h', responses: {default: {statusCode: 200, "
+        "responseTemplates: {application/json: \"$input.path('$.a')\"}, responseParameters: "
+        "{method.response.header.x: integration.response.body.a}}}}",
+        "{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:lambda:path/2015-03-31/functions/"
+        "f/invocations', requestParameters: {integration.request.header.x: "
+        "method.request.body.a}}"}) {
+    const ImportResult result = Import(WithIntegration(integration));
+    ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+    EXPECT_TRUE(FindMethod(result.deployment, "/x/{id}", "GET")->has_integration()) << integration;
+    EXPECT_EQ(result.report.count(Disposition::kRefused), 0u) << integration;
+  }
+}
+
+// rest-api.md 7.1, 7.3, 8.1: with the place in the definition, and the one in the template.
+TEST(ImportIntegration, MistakesInMappingsAreRefused) {
+  for (const auto& [integration, message] : {
+           std::pair("{type: mock, requestTemplates: {application/json: \"a\\n#if($x\"}}",
+                     "template:2:"),
+           std::pair("{type: mock, requestTemplates: {application/json: \"$input.path('$[')\"}}",
+                     "JSONPath"),
+           std::pair("{type: mock, responses: {'(': {statusCode: 200}}}",
+                     "The pattern is no regular expression"),
+           std::pair("{type: http, httpMethod: GET, uri: 'http://h', requestParameters: "
+                     "{integration.request.header.x: 'method.request.body.a['}}",
+                     "JSONPath 'a['"),
+       }) {
+    const ImportResult result = Import(WithIntegration(integration));
+    EXPECT_FALSE(result.ok()) << integration;
+    EXPECT_THAT(result.report.ToText(false), HasSubstr(message)) << integration;
+  }
+}
+
 TEST(ImportIntegration, WhatCannotBeExecutedIsUnavailable) {
   struct Case {
     const char* integration;
     const char* reason;
   };
-  for (
-      const Case& c : {
-          Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:path/1/q'}", "sqs"},
-          Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:lambda:path/2015-03-31/"
-               "functions/f/invocations'}",
-               "type aws"},
-          Case{"{type: mock, requestTemplates: {application/json: '#set($x = 1){\"statusCode\": "
-               "$x}'}}",
-               "template language"},
-          Case{"{type: mock, requestTemplates: {application/json: $input.body}}",
-               "template language"},
-          Case{
-              "{type: http, httpMethod: GET, uri: 'http://h', requestTemplates: {application/json: "
-              "'{\"a\": $context.stage}'}}",
-              "template language"},
-          Case{"{type: http, httpMethod: GET, uri: 'http://h', responses: {default: {statusCode: "
-               "200, responseTemplates: {application/json: \"$input.path('$.a')\"}}}}",
-               "template language"},
-          Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
-               "{integration.request.header.x: method.request.body.a}}",
-               "body of a request"},
-          Case{
-              "{type: http, httpMethod: GET, uri: 'http://h', responses: {default: {statusCode: "
-              "200, responseParameters: {method.response.header.x: integration.response.body.a}}}}",
-              "parts of a response body"},
-          Case{"{type: http, httpMethod: GET, uri: 'http://h', responses: {'(?!2)..': {statusCode: "
+  for (const Case& c : {
+           Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:path/1/q'}", "sqs"},
+           Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
+                "{integration.request.header.x: method.request.body.a}}",
+                "body of a request"},
+           Case{
+               "{type: http, httpMethod: GET, uri: 'http://h', responses: {'(?!2)..': {statusCode: "
                "200}}}",
                "pattern cannot be used"},
-          Case{
-              "{type: http_proxy, httpMethod: GET, connectionType: VPC_LINK, connectionId: v, uri: "
-              "'arn:aws:elasticloadbalancing:r:1:listener/app/x'}",
-              "load balancer"},
-          Case{"{type: aws_proxy, httpMethod: POST, uri: 'arn:aws:apigateway:r:firehose:action/"
-               "PutRecord'}",
-               "Firehose"},
-          Case{"{type: aws_proxy, httpMethod: POST, uri: "
-               "'arn:aws:apigateway:r:lambda:path/2021-11-15"
-               "/functions/f/response-streaming-invocations'}",
-               "Streamed results"},
-          Case{"{type: aws_proxy, httpMethod: POST, responseTransferMode: STREAM, uri: "
-               "'arn:aws:lambda:r:1:function:f'}",
-               "Streamed results"},
-          Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
-               "{append:header.x: '$request.path'}}",
-               "HTTP APIs"},
-          Case{"{type: aws_proxy, integrationSubtype: SQS-SendMessage, payloadFormatVersion: 1.0}",
-               "AWS services"},
-      }) {
+           Case{"{type: http_proxy, httpMethod: GET, connectionType: VPC_LINK, connectionId: v, "
+                "uri: "
+                "'arn:aws:elasticloadbalancing:r:1:listener/app/x'}",
+                "load balancer"},
+           Case{"{type: aws_proxy, httpMethod: POST, uri: 'arn:aws:apigateway:r:firehose:action/"
+                "PutRecord'}",
+                "Firehose"},
+           Case{"{type: aws_proxy, httpMethod: POST, uri: "
+                "'arn:aws:apigateway:r:lambda:path/2021-11-15"
+                "/functions/f/response-streaming-invocations'}",
+                "Streamed results"},
+           Case{"{type: aws_proxy, httpMethod: POST, responseTransferMode: STREAM, uri: "
+                "'arn:aws:lambda:r:1:function:f'}",
+                "Streamed results"},
+           Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
+                "{append:header.x: '$request.path'}}",
+                "HTTP APIs"},
+           Case{"{type: aws_proxy, integrationSubtype: SQS-SendMessage, payloadFormatVersion: 1.0}",
+                "AWS services"},
+       }) {
     const std::string text = WithIntegration(c.integration);
     const ImportResult result = Import(text);
     EXPECT_TRUE(result.ok()) << c.integration << "\n" << result.report.ToText(false);
@@ -1030,8 +1033,8 @@ TEST(ImportModels, AreCompiled) {
   const auto import = [&](std::string_view schemas, std::vector<std::string> allowed = {}) {
     ImportOptions options;
     options.allow_unenforced = std::move(allowed);
-    return Import(
-        Definition(path, Concat(validators, "components:\n  schemas:\n", schemas)), options);
+    return Import(Definition(path, Concat(validators, "components:\n  schemas:\n", schemas)),
+                  options);
   };
   struct Row {
     const char* schemas;
@@ -1144,7 +1147,7 @@ TEST(ImportCapabilities, TemplatesServicesAndFilters) {
   const v1::Method* a = FindMethod(result.deployment, "/a", "POST");
   EXPECT_EQ(a->integration().aws_service().service(), "dynamodb");
   EXPECT_EQ(a->integration().aws_service().action(), "PutItem");
-  EXPECT_EQ(a->integration().request_templates(0).form(), v1::Template::FORM_VTL);
+  EXPECT_EQ(a->integration().request_templates(0).body(), "{\"a\": $input.json('$.a')}");
   EXPECT_EQ(a->integration().request_parameters(0).source().request_body(), "a");
   EXPECT_EQ(a->filters(0).failure_policy(), v1::FAILURE_POLICY_SKIP);
   EXPECT_EQ(a->filters(0).pause_limit_ms(), 5u);

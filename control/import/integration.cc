@@ -591,13 +591,10 @@ class IntegrationImporter {
       context_.Problem(uri_ ? uri_ : node_, "uri", Message(arn.status()));
       return;
     }
-    if (!context_.capabilities().aws_services) {
+    if (arn->service != "lambda" && !context_.capabilities().aws_services) {
       Unavailable(node_, "integration",
-                  arn->service == "lambda"
-                      ? "Functions behind mapping templates (type aws) are not supported by this "
-                        "version; use aws_proxy."
-                      : Concat("Integrations with AWS services (here: ", arn->service,
-                               ") are not supported by this version."));
+                  Concat("Integrations with AWS services (here: ", arn->service,
+                         ") are not supported by this version."));
       return;
     }
     Unused({connection_type_, connection_id_, tls_config_, subtype_}, "an AWS service");

@@ -6,26 +6,35 @@
 
 #include "control/common/strings.h"
 #include "control/import/expression.h"
+#include "lib/mapping/header_rules.h"
+#include "lib/mapping/mock_status.h"
+#include "lib/mapping/selection_pattern.h"
+#include "lib/template/mapping_template.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
-#include "re2/re2.h"
 
 namespace postern {
 namespace {
 
 namespace v1 = snapshot::v1;
 
-constexpr size_t kMaxTemplateBytes = 300 * 1024;
-constexpr size_t kMaxPatternBytes = 4096;
+// Templates are compiled to find their mistakes; which variables there are does not matter for
+// that.
+class AnyVariable final : public TemplateResolver {
+ public:
+  std::optional<uint32_t> ContextVariable(std::string_view) const override { return 0; }
+};
 
-// Headers that make AWS_PROXY answer 500 when a mapping has one for its target (rest-api.md 6.8).
-bool IsForbiddenForFunctions(std::string_view header) {
-  for (const std::string_view forbidden :
-       {"Authorization", "Connection", "Expect", "Proxy-Authenticate", "TE", "Content-Length",
-        "Transfer-Encoding", "x-amzn-trace-id", "X-Amzn-Apigateway-Api-Id"}) {
-    if (EqualsIgnoreCase(header, forbidden)) return true;
+// What a mapping onto a header does to a request that has a value for it.
+MappedHeaderAction ActionOf(v1::IntegrationType type, std::string_view header) {
+  switch (type) {
+    case v1::INTEGRATION_TYPE_AWS_PROXY:
+      return LambdaProxyMappingAction(header);
+    case v1::INTEGRATION_TYPE_AWS:
+      return AwsMappingAction(header);
+    default:
+      return HttpMappingAction(header);
   }
-  return false;
 }
 
 v1::ParameterLocation LocationOf(const v1::RequestValue& value) {
@@ -73,7 +82,7 @@ void MappingImporter::ImportRequestParameter(Node node) {
     Unavailable(node, kKind, "Parameter mapping of HTTP APIs is not supported by this version.");
     return;
   }
-  absl::StatusOr<v1::RequestMapping> mapping = ParseRequestTarget(key);
+  absl::StatusOr<v1::RequestMapping> mapping = ParseRequestMappingTarget(key);
   if (!mapping.ok()) {
     context_.Problem(node, kKind, Message(mapping.status()));
     return;
@@ -89,25 +98,26 @@ void MappingImporter::ImportRequestParameter(Node node) {
     context_.Problem(node, kKind, Concat("The header ", mapping->name(), " is mapped twice."));
     return;
   }
-  const bool from_body = source->has_request_body() && !context_.capabilities().body_mapping;
-  if (integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY) {
-    if (!header || !IsForbiddenForFunctions(mapping->name())) {
-      context_.Ignored(node, kKind,
-                       "A proxy event has all parameters; a mapping changes nothing, as in API "
-                       "Gateway.");
-      return;
-    }
-    if (!from_body) {
-      context_.Noted(node, kKind,
-                     Concat("The header ", mapping->name(),
-                            " cannot be mapped: requests for which there is a value are answered "
-                            "500, as by API Gateway."));
-    }
-  }
-  if (from_body) {
-    Unavailable(node, kKind,
-                "Mapping from the body of a request is not supported by this version.");
+  const MappedHeaderAction action =
+      header ? ActionOf(integration_.type(), mapping->name()) : MappedHeaderAction::kSend;
+  if (integration_.type() == v1::INTEGRATION_TYPE_AWS_PROXY &&
+      action != MappedHeaderAction::kFail) {
+    context_.Ignored(node, kKind,
+                     "A proxy event has all parameters; a mapping changes nothing, as in API "
+                     "Gateway.");
     return;
+  }
+  if (source->has_request_body() && proxy()) {
+    Unavailable(node, kKind,
+                "Mapping from the body of a request is not supported for proxy integrations by "
+                "this version.");
+    return;
+  }
+  if (action == MappedHeaderAction::kFail) {
+    context_.Noted(node, kKind,
+                   Concat("The header ", mapping->name(),
+                          " cannot be mapped: requests for which there is a value are answered "
+                          "500, as by API Gateway."));
   }
   if (!Declare(node, *source)) context_.Applied(node, kKind);
   *mapping->mutable_source() = *std::move(source);
@@ -171,47 +181,26 @@ bool MappingImporter::ImportTemplate(Node node, bool request, v1::Template& resu
                             "; put quotes around it."));
     return false;
   }
-  if (node.text().size() > kMaxTemplateBytes) {
-    context_.Problem(node, kind, "A mapping template has at most 300 KB.");
-    return false;
-  }
   // ${AWS::Region} is no variable of a template, so nothing is replaced.
   result.set_content_type(std::string(node.key()));
   result.set_body(std::string(node.text()));
-  result.set_form(ClassifyTemplate(result.body()));
-  if (mock() && !request && result.form() == v1::Template::FORM_PAYLOAD) {
-    // A mock's response has the payload {} (rest-api.md 7.9).
-    result.set_body("{}");
-    result.set_form(v1::Template::FORM_LITERAL);
-  }
-  // The payload of a mock's request would have to be looked at for a status.
-  const bool rendered = result.form() == v1::Template::FORM_VTL ||
-                        (mock() && result.form() == v1::Template::FORM_PAYLOAD);
-  if (rendered && !context_.capabilities().templates) {
-    Unavailable(node, kind,
-                "Mapping templates in the template language are not executed by this version; only "
-                "constant ones, and those that pass the payload on.");
+  const absl::StatusOr<MappingTemplate> compiled =
+      MappingTemplate::Compile(result.body(), AnyVariable());
+  if (!compiled.ok()) {
+    // "template:line:column: what"; the line is counted from that of the text's first.
+    context_.Problem(node, kind, Message(compiled.status()));
     return false;
   }
-  if (result.form() == v1::Template::FORM_PAYLOAD) {
-    context_.Approximated(
-        node, kind,
-        "The payload is passed on as it is: an empty one stays empty, and JSON is "
-        "not written anew.");
-    return true;
-  }
-  if (mock() && request && result.form() == v1::Template::FORM_LITERAL) {
-    const std::optional<int> status = ParseMockStatusCode(result.body());
-    if (!status) {
-      context_.Noted(node, kind,
-                     "Unable to parse statusCode. It should be an integer that is defined in the "
-                     "request template. Requests are answered 500, as by API Gateway.");
-      return true;
-    }
-    result.set_mock_status_code(*status);
-  }
+  if (mock() && request && compiled->constant()) CheckMockStatus(node, *compiled->constant());
   context_.Applied(node, kind);
   return true;
+}
+
+void MappingImporter::CheckMockStatus(Node node, std::string_view text) {
+  if (FindMockStatus(text)) return;
+  context_.Noted(node, node.parent().key(),
+                 "Unable to parse statusCode. It should be an integer that is defined in the "
+                 "request template. Requests are answered 500, as by API Gateway.");
 }
 
 void MappingImporter::ImportResponses(Node responses) {
@@ -226,7 +215,7 @@ void MappingImporter::ImportResponse(Node node) {
   v1::IntegrationResponse response;
   if (node.key() != "default") {
     response.set_selection_pattern(std::string(node.key()));
-    CheckPattern(node);
+    if (!CheckPattern(node)) return;
   }
   Node status;
   Node parameters;
@@ -288,25 +277,22 @@ bool MappingImporter::ImportStatus(Node node, v1::IntegrationResponse& response)
   return true;
 }
 
-void MappingImporter::CheckPattern(Node node) {
+// False if there is nothing to add, which has then been said.
+bool MappingImporter::CheckPattern(Node node) {
   constexpr std::string_view kKind = "selection pattern";
-  const std::string_view pattern = node.key();
-  if (pattern.empty() || pattern.size() > kMaxPatternBytes) {
-    context_.Problem(
-        node, kKind,
-        "A pattern has 1 to 4,096 characters; the response without one is \"default\".");
-    return;
+  if (node.key().empty()) {
+    context_.Problem(node, kKind, "The response without a pattern is \"default\".");
+    return false;
   }
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(1 << 20);
-  const RE2 regex(re2::StringPiece(pattern.data(), pattern.size()), options);
-  if (!regex.ok()) {
-    Unavailable(node, kKind,
-                Concat("The pattern cannot be used: ", regex.error(),
-                       ". Look-around, back references and possessive quantifiers of Java are not "
-                       "supported."));
+  const absl::Status status = SelectionPattern::Compile(node.key()).status();
+  if (status.ok()) return true;
+  const std::string why = Message(status);
+  if (absl::IsUnimplemented(status)) {
+    Unavailable(node, kKind, Concat("T", why.substr(1), "."));
+  } else {
+    context_.Problem(node, kKind, Concat("T", why.substr(1), "."));
   }
+  return false;
 }
 
 void MappingImporter::ImportResponseParameter(Node node, v1::MethodResponse* declared,
@@ -325,11 +311,6 @@ void MappingImporter::ImportResponseParameter(Node node, v1::MethodResponse* dec
       ParseResponseExpression(context_.ReplaceAwsVariables(node.text()));
   if (!source.ok()) {
     context_.Problem(node, kKind, Message(source.status()));
-    return;
-  }
-  if (!source->response_body().empty() && !context_.capabilities().body_mapping) {
-    Unavailable(node, kKind,
-                "Mapping from parts of a response body is not supported by this version.");
     return;
   }
   const auto is_header = [&header](const std::string& name) {

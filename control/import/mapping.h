@@ -42,9 +42,10 @@ class MappingImporter {
   void ImportTemplates(Node templates, bool request,
                        google::protobuf::RepeatedPtrField<snapshot::v1::Template>& out);
   bool ImportTemplate(Node node, bool request, snapshot::v1::Template& result);
+  void CheckMockStatus(Node node, std::string_view text);
   void ImportResponse(Node node);
   bool ImportStatus(Node node, snapshot::v1::IntegrationResponse& response);
-  void CheckPattern(Node node);
+  bool CheckPattern(Node node);
   void ImportResponseParameter(Node node, snapshot::v1::MethodResponse* declared,
                                snapshot::v1::IntegrationResponse& response);
   void DropForeignType(Node node, std::string_view kind);

@@ -5,12 +5,14 @@
 #include <set>
 
 #include "core/config/common_reader.h"
-#include "core/integration/http_mapped.h"
+#include "core/integration/http_integration.h"
 #include "core/integration/http_proxy.h"
-#include "core/integration/integration_responses.h"
+#include "core/integration/lambda_custom.h"
+#include "core/integration/lambda_proxy.h"
 #include "core/integration/mock.h"
 #include "core/integration/unavailable.h"
 #include "core/route/route_tree.h"
+#include "lib/mapping/selection_pattern.h"
 #include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 
@@ -25,7 +27,6 @@ constexpr uint32_t kDefaultHttpApiTimeoutMs = 30000;  // http-api.md §1
 constexpr uint32_t kMaxTimeoutMs = 900000;
 constexpr size_t kMaxTemplate = 300 * 1024;
 constexpr size_t kMaxName = 256;
-constexpr size_t kMaxPattern = 4096;
 constexpr size_t kMaxMappings = 1000;
 
 bool IsMethodOrAny(std::string_view text) { return ParseMethodBit(text) != 0; }
@@ -90,7 +91,12 @@ void CheckMappings(const v1::Integration& integration, const Field& field) {
     if (!seen.emplace(mapping.target(), key).second) {
       item.Problem("name", Concat("\"", name, "\" is mapped twice"));
     }
-    ReadValueSource(mapping.source(), item.Member("source"));
+    // The filter postern.transform reads bodies; proxies do not see them.
+    if (mapping.source().has_request_body() && !IsProxy(integration.type())) {
+      RefuseUnknownFields(mapping.source(), item.Member("source"));
+    } else {
+      ReadValueSource(mapping.source(), item.Member("source"));
+    }
   }
 }
 
@@ -103,10 +109,6 @@ void CheckTemplates(const google::protobuf::RepeatedPtrField<v1::Template>& temp
     RefuseUnknownFields(message, item);
     item.Size("content_type", message.content_type(), 1, kMaxName);
     item.Size("body", message.body(), 0, kMaxTemplate);
-    if (message.form() != v1::Template::FORM_LITERAL &&
-        message.form() != v1::Template::FORM_PAYLOAD) {
-      item.Problem("form", "this gateway does not render the template language");
-    }
     if (!seen.insert(AsciiToLower(message.content_type())).second) {
       item.Problem("content_type", Concat("\"", message.content_type(), "\" comes twice"));
     }
@@ -123,10 +125,9 @@ void CheckResponses(const v1::Integration& integration, const Field& field) {
     if (response.selection_pattern().empty()) {
       if (has_default) item.Problem("selection_pattern", "a second default response");
       has_default = true;
-    } else if (item.Size("selection_pattern", response.selection_pattern(), 1, kMaxPattern)) {
-      if (const auto why = IntegrationResponses::CheckPattern(response.selection_pattern())) {
-        item.Problem("selection_pattern", *why);
-      }
+    } else {
+      const absl::Status status = SelectionPattern::Compile(response.selection_pattern()).status();
+      if (!status.ok()) item.Problem("selection_pattern", std::string(status.message()));
     }
     std::set<std::string> seen;
     for (int j = 0; j < response.parameters_size(); ++j) {
@@ -144,9 +145,6 @@ void CheckResponses(const v1::Integration& integration, const Field& field) {
                       kMaxName);
           break;
         case v1::ValueSource::kResponseBody:
-          if (!mapping.source().response_body().empty()) {
-            source.Problem("response_body", "this gateway does not map parts of a body");
-          }
           break;
         case v1::ValueSource::kRequest:
           source.Problem("request", "a response has no values of the request");
@@ -182,6 +180,7 @@ void CheckTarget(const v1::Integration& integration, const Field& field) {
         field.Problem("http_method", Concat("\"", integration.http_method(), "\" is no method"));
       }
       return;
+    case v1::INTEGRATION_TYPE_AWS:
     case v1::INTEGRATION_TYPE_AWS_PROXY:
       if (target != Case::kLambda) {
         field.Problem("type", "this gateway calls no AWS service but functions");
@@ -194,9 +193,6 @@ void CheckTarget(const v1::Integration& integration, const Field& field) {
         field.Problem("response_transfer_mode",
                       "this gateway does not stream the results of functions");
       }
-      return;
-    case v1::INTEGRATION_TYPE_AWS:
-      field.Problem("type", "this gateway does not serve integrations of type AWS");
       return;
     default:
       field.Problem("type", Concat("the value ", static_cast<int>(integration.type()),
@@ -249,80 +245,6 @@ Mappings MakeMappings(const v1::Integration& integration) {
   return out;
 }
 
-std::vector<BodyTemplate> MakeTemplates(
-    const google::protobuf::RepeatedPtrField<v1::Template>& templates) {
-  std::vector<BodyTemplate> out;
-  for (const v1::Template& message : templates) {
-    BodyTemplate made;
-    made.content_type = message.content_type();
-    if (message.form() == v1::Template::FORM_PAYLOAD) {
-      made.form = BodyTemplate::Form::kPayload;
-    } else {
-      made.body = message.body();
-    }
-    if (message.has_mock_status_code()) made.mock_status = message.mock_status_code();
-    out.push_back(std::move(made));
-  }
-  return out;
-}
-
-Passthrough MakePassthrough(const v1::Integration& integration) {
-  switch (integration.passthrough_behavior()) {
-    case v1::PASSTHROUGH_BEHAVIOR_WHEN_NO_TEMPLATES:
-      return Passthrough::kWhenNoTemplates;
-    case v1::PASSTHROUGH_BEHAVIOR_NEVER:
-      return Passthrough::kNever;
-    default:
-      return Passthrough::kWhenNoMatch;
-  }
-}
-
-ContentHandling MakeHandling(v1::ContentHandling handling) {
-  switch (handling) {
-    case v1::CONTENT_HANDLING_CONVERT_TO_BINARY:
-      return ContentHandling::kToBinary;
-    case v1::CONTENT_HANDLING_CONVERT_TO_TEXT:
-      return ContentHandling::kToText;
-    default:
-      return ContentHandling::kNone;
-  }
-}
-
-std::vector<IntegrationResponseSpec> MakeResponses(const v1::Method& method) {
-  std::vector<IntegrationResponseSpec> out;
-  for (const v1::IntegrationResponse& message : method.integration().responses()) {
-    IntegrationResponseSpec spec;
-    spec.selection_pattern = message.selection_pattern();
-    spec.status = static_cast<uint16_t>(message.status_code());
-    spec.declared = std::any_of(method.responses().begin(), method.responses().end(),
-                                [&](const v1::MethodResponse& declared) {
-                                  return declared.status_code() == message.status_code();
-                                });
-    for (const v1::ResponseMapping& mapping : message.parameters()) {
-      ResponseSource source;
-      switch (mapping.source().source_case()) {
-        case v1::ValueSource::kResponseHeader:
-          source.kind = mapping.source().response_header().multi_value()
-                            ? ResponseSource::Kind::kHeaderAll
-                            : ResponseSource::Kind::kHeader;
-          source.header = mapping.source().response_header().name();
-          break;
-        case v1::ValueSource::kResponseBody:
-          source.kind = ResponseSource::Kind::kBody;
-          break;
-        default:
-          source.value = MustRead(mapping.source());
-          break;
-      }
-      spec.headers.emplace_back(mapping.header(), std::move(source));
-    }
-    spec.templates = MakeTemplates(message.templates());
-    spec.handling = MakeHandling(message.content_handling());
-    out.push_back(std::move(spec));
-  }
-  return out;
-}
-
 std::unique_ptr<const Integration> Unavailable(
     const v1::Integration& integration, std::string reason,
     ResponseType reply = ResponseType::kApiConfigurationError) {
@@ -345,46 +267,33 @@ std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const Inte
                               "address. ",
                               bound.binding->problem()));
   }
-  Mappings mappings = MakeMappings(integration);
-  TargetTemplate::Spec target;
-  target.prefix = bound.binding->path_prefix();
-  target.text = Expand(integration.http().path(), env);
-  target.path = std::move(mappings.path);
-  target.query = std::move(mappings.query);
-  const std::string http_method =
-      integration.http_method() == "ANY" ? std::string() : integration.http_method();
-  if (integration.type() == v1::INTEGRATION_TYPE_HTTP_PROXY) {
-    target.pass_query = true;
-    target.empty_resolves = env.http_api;
-    HttpProxyIntegration::Spec spec;
+  if (integration.type() == v1::INTEGRATION_TYPE_HTTP) {
+    HttpIntegration::Spec spec;
     spec.cluster = bound.cluster;
-    spec.authority = bound.binding->authority();
     spec.https = bound.https;
-    spec.method = http_method;
-    spec.target = std::move(target);
-    spec.headers = std::move(mappings.headers);
     spec.timeout_ms = TimeoutOf(integration, env);
-    spec.streamed = integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM;
-    spec.iam_authorized = method.authorization().type() == v1::Authorization::TYPE_AWS_IAM;
     spec.api_id = env.api_id;
-    spec.http_api = env.http_api;
-    return std::make_unique<HttpProxyIntegration>(std::move(spec));
+    return std::make_unique<HttpIntegration>(std::move(spec));
   }
-  HttpMappedIntegration::Spec spec;
+  Mappings mappings = MakeMappings(integration);
+  HttpProxyIntegration::Spec spec;
   spec.cluster = bound.cluster;
   spec.authority = bound.binding->authority();
   spec.https = bound.https;
-  spec.method = http_method;
-  spec.target = std::move(target);
+  spec.method = integration.http_method() == "ANY" ? std::string() : integration.http_method();
+  spec.target.prefix = bound.binding->path_prefix();
+  spec.target.text = Expand(integration.http().path(), env);
+  spec.target.path = std::move(mappings.path);
+  spec.target.query = std::move(mappings.query);
+  spec.target.pass_query = true;
+  spec.target.empty_resolves = env.http_api;
   spec.headers = std::move(mappings.headers);
-  spec.request_templates = MakeTemplates(integration.request_templates());
-  spec.passthrough = MakePassthrough(integration);
-  spec.handling = MakeHandling(integration.content_handling());
-  spec.responses = MakeResponses(method);
-  spec.binary_media_types = env.binary_media_types;
   spec.timeout_ms = TimeoutOf(integration, env);
+  spec.streamed = integration.response_transfer_mode() == v1::RESPONSE_TRANSFER_MODE_STREAM;
+  spec.iam_authorized = method.authorization().type() == v1::Authorization::TYPE_AWS_IAM;
   spec.api_id = env.api_id;
-  return std::make_unique<HttpMappedIntegration>(std::move(spec));
+  spec.http_api = env.http_api;
+  return std::make_unique<HttpProxyIntegration>(std::move(spec));
 }
 
 std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
@@ -408,16 +317,21 @@ std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
             resolved.empty() ? std::string_view(name) : resolved),
         ResponseType::kIntegrationFailure);
   }
-  LambdaProxyIntegration::Spec spec;
-  spec.function = function;
-  spec.headers = MakeMappings(integration).headers;
-  spec.binary_media_types = env.binary_media_types;
-  spec.timeout_ms = TimeoutOf(integration, env);
-  spec.api_id = env.api_id;
+  LambdaCaller caller;
+  caller.function = function;
+  caller.timeout_ms = TimeoutOf(integration, env);
+  caller.api_id = env.api_id;
   // rest-api.md §6.9
-  spec.source_arn = Concat(
+  caller.source_arn = Concat(
       "arn:", env.partition, ":execute-api:", env.region, ":", env.account_id, ":", env.api_id, "/",
       env.stage, "/", method.http_method() == "ANY" ? "*" : method.http_method(), resource_path);
+  if (integration.type() == v1::INTEGRATION_TYPE_AWS) {
+    return std::make_unique<LambdaCustomIntegration>(std::move(caller));
+  }
+  LambdaProxyIntegration::Spec spec;
+  spec.caller = std::move(caller);
+  spec.headers = MakeMappings(integration).headers;
+  spec.binary_media_types = env.binary_media_types;
   if (env.http_api) {
     spec.http_api_payload = integration.payload_format_version() == "1.0" ? 1 : 2;
   }
@@ -454,7 +368,7 @@ std::optional<ValueSource> ReadValueSource(const v1::ValueSource& source, const 
     case v1::ValueSource::kLiteral:
       return ValueSource(Kind::kLiteral, source.literal());
     case v1::ValueSource::kRequestBody:
-      field.Problem("request_body", "this gateway does not map the body of a request");
+      field.Problem("request_body", "a body cannot be mapped here");
       return std::nullopt;
     case v1::ValueSource::kExpression:
       field.Problem("expression", "is for HTTP APIs");
@@ -523,17 +437,11 @@ std::unique_ptr<const Integration> MakeIntegration(const v1::Method& method,
     case v1::INTEGRATION_TYPE_HTTP:
     case v1::INTEGRATION_TYPE_HTTP_PROXY:
       return MakeHttp(method, env);
+    case v1::INTEGRATION_TYPE_AWS:
     case v1::INTEGRATION_TYPE_AWS_PROXY:
       return MakeLambda(method, resource_path, env);
-    default: {
-      MockIntegration::Spec spec;
-      spec.request_templates = MakeTemplates(integration.request_templates());
-      spec.passthrough = MakePassthrough(integration);
-      spec.handling = MakeHandling(integration.content_handling());
-      spec.responses = MakeResponses(method);
-      spec.binary_media_types = env.binary_media_types;
-      return std::make_unique<MockIntegration>(std::move(spec));
-    }
+    default:
+      return std::make_unique<MockIntegration>(!integration.request_templates().empty());
   }
 }
 

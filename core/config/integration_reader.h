@@ -9,7 +9,7 @@
 
 #include "core/config/field.h"
 #include "core/integration/integration.h"
-#include "core/integration/lambda_proxy.h"
+#include "core/integration/lambda_invocation.h"
 #include "core/upstream/cluster_set.h"
 #include "lib/text/media_type.h"
 #include "proto/snapshot/api.pb.h"

@@ -97,7 +97,7 @@ TEST(RuntimeSnapshotTest, RequestsFindTheirRoutes) {
     return std::string(match.route->integration->type_name()) + " " +
            std::string(match.route->facts->resource_path);
   };
-  EXPECT_EQ(where("GET", "/pets", "localhost:8080"), "MOCK /pets");
+  EXPECT_EQ(where("GET", "/pets", "localhost:8080"), "AWS_PROXY /pets");
   EXPECT_EQ(where("PATCH", "/pets/7", "localhost"), "HTTP_PROXY /pets/{id}");
   EXPECT_EQ(where("POST", "/prod/fn", "pets.execute-api.local"), "AWS_PROXY /fn");
   EXPECT_EQ(where("POST", "/_aws/execute-api/pets/prod/fn", "localhost"), "AWS_PROXY /fn");
@@ -360,19 +360,19 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"BothIntegrationAndReason",
             [](TestSnapshot& s) { s.method(1)->set_unavailable_reason("x"); },
             "methods[0].integration: stands beside unavailable_reason"},
-        Row{"Vtl",
-            [](TestSnapshot& s) {
-              IntegrationOf(s, 1)->mutable_request_templates(0)->set_form(v1::Template::FORM_VTL);
-            },
-            "integration.request_templates[0].form: this gateway does not render"},
         Row{"AwsService",
             [](TestSnapshot& s) {
               IntegrationOf(s, 1)->set_type(v1::INTEGRATION_TYPE_AWS);
               IntegrationOf(s, 1)->mutable_aws_service();
             },
-            "integration.type: this gateway does not serve integrations of type AWS"},
-        Row{"WrongTarget", [](TestSnapshot& s) { IntegrationOf(s, 1)->mutable_http(); },
+            "integration.type: this gateway calls no AWS service but functions"},
+        Row{"WrongTarget",
+            [](TestSnapshot& s) {
+              TestSnapshot::SetMock(s.method(1))->mutable_integration()->mutable_http();
+            },
             "integration.type: needs the target mock"},
+        Row{"Mapping", [](TestSnapshot& s) { TestSnapshot::SetMock(s.method(1)); },
+            "modules: this gateway loads no modules, and so not postern.transform"},
         Row{"Streaming",
             [](TestSnapshot& s) { IntegrationOf(s, 3)->mutable_lambda()->set_streaming(true); },
             "integration.response_transfer_mode: this gateway does not stream"},
@@ -383,7 +383,7 @@ INSTANTIATE_TEST_SUITE_P(
                   ->mutable_source()
                   ->set_request_body("a.b");
             },
-            "request_parameters[0].source.request_body: this gateway does not map"},
+            "request_parameters[0].source.request_body: a body cannot be mapped here"},
         Row{"MappedTwice",
             [](TestSnapshot& s) {
               *IntegrationOf(s, 2)->add_request_parameters() =
@@ -400,13 +400,19 @@ INSTANTIATE_TEST_SUITE_P(
             "request_parameters[1].name: \"a b\" is no field name"},
         Row{"Pattern",
             [](TestSnapshot& s) {
-              auto* response = IntegrationOf(s, 1)->add_responses();
+              auto* response =
+                  TestSnapshot::SetMock(s.method(1))->mutable_integration()->add_responses();
               response->set_status_code(200);
               response->set_selection_pattern("(");
             },
             "integration.responses[1].selection_pattern: "},
         Row{"TwoDefaults",
-            [](TestSnapshot& s) { IntegrationOf(s, 1)->add_responses()->set_status_code(201); },
+            [](TestSnapshot& s) {
+              TestSnapshot::SetMock(s.method(1))
+                  ->mutable_integration()
+                  ->add_responses()
+                  ->set_status_code(201);
+            },
             "integration.responses[1].selection_pattern: a second default response"},
         Row{"ProxyResponses",
             [](TestSnapshot& s) { IntegrationOf(s, 2)->add_responses()->set_status_code(200); },
@@ -589,10 +595,11 @@ TEST(RuntimeSnapshotTest, CanaryHasItsOwnVariantAndVariables_RestApi13_4) {
   auto* resource = other.add_resources();
   resource->set_id("new");
   resource->set_path("/new");
-  TestSnapshot::SetMock(TestSnapshot::AddMethod(resource, "GET"));
+  TestSnapshot::SetLambda(TestSnapshot::AddMethod(resource, "GET"));
   v1::Canary* canary = snapshot.stage()->mutable_canary();
   canary->set_percent_traffic(25);
   canary->set_deployment_digest(snapshot.Store(other));
+  TestSnapshot::Bind(canary);
   (*canary->mutable_variable_overrides())["color"] = "green";
   (*canary->mutable_variable_overrides())["extra"] = "x";
   const auto built = Build(snapshot);

@@ -905,8 +905,10 @@ void SnapshotBuilder::MakeStandardFilters() {
     const auto make = [&](const std::string& digest, bool canary,
                           const std::map<std::string, std::string>& variables) {
       const Parsed& parsed = deployments_.at(digest);
-      standard_.emplace(std::pair(&stage, canary),
-                        StandardFilters({parsed.message, stage, variables}, parsed.api_filters));
+      const auto& upstreams = canary ? stage.canary().upstreams() : stage.upstreams();
+      standard_.emplace(
+          std::pair(&stage, canary),
+          StandardFilters({parsed.message, stage, variables, upstreams}, parsed.api_filters));
     };
     make(stage.deployment_digest(), false, MergeVariables(stage.variables(), nullptr));
     if (stage.has_canary()) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/config/transform_config.h"
 #include "core/config/validate_config.h"
 #include "lib/text/char_sink.h"
 #include "lib/text/concat.h"
@@ -58,6 +59,33 @@ void PlaceCompression(const StandardFilterEnv& env, StandardFilters* out) {
   out->Place("postern.decompress", FilterPoint::kRequest, FilterSide::kOutermost, "{}");
 }
 
+// rest-api.md §6 to §8, §10. Innermost of all: what stands in front of it sees the client's request
+// and the method's response, what is behind it the integration's.
+void PlaceTransform(const StandardFilterEnv& env, StandardFilters* out) {
+  constexpr std::string_view kModule = "postern.transform";
+  const auto binding_of = [&env](const v1::Integration& integration) {
+    const v1::UpstreamBinding* found = nullptr;
+    for (const v1::UpstreamBinding& binding : env.upstreams) {
+      if (binding.upstream() == integration.http().upstream()) found = &binding;
+    }
+    return found;
+  };
+  bool placed = false;
+  for (const v1::Resource& resource : env.deployment.resources()) {
+    for (const v1::Method& method : resource.methods()) {
+      if (!NeedsTransform(method)) continue;
+      if (!placed) {
+        out->PlaceBelow(kModule, FilterPoint::kAfterIntegration, FilterSide::kInnermost,
+                        MakeSharedTransformConfig(env.deployment, env.variables));
+        placed = true;
+      }
+      out->Configure(kModule, method,
+                     MakeTransformConfig(method, resource.path(), env.variables,
+                                         binding_of(method.integration())));
+    }
+  }
+}
+
 // rest-api.md §5, §1.1 rows 14 and 15. In front of all that stands before the integration.
 void PlaceValidation(const StandardFilterEnv& env, StandardFilters* out) {
   constexpr std::string_view kModule = "postern.validate";
@@ -81,6 +109,7 @@ constexpr void (*kKinds[])(const StandardFilterEnv&, StandardFilters*) = {
     PlaceCors,
     PlaceCompression,
     PlaceValidation,
+    PlaceTransform,
 };
 
 }  // namespace

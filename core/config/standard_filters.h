@@ -18,6 +18,8 @@ struct StandardFilterEnv {
   const snapshot::v1::Stage& stage;
   /// Of the stage, with a canary's overrides.
   const std::map<std::string, std::string>& variables;
+  /// Of the stage, or of its canary.
+  const google::protobuf::RepeatedPtrField<snapshot::v1::UpstreamBinding>& upstreams;
 };
 
 /// The filters that follow from what a definition says by its own properties (`Deployment.cors`,

@@ -259,7 +259,7 @@ TEST_F(StandardFiltersTest, PlacedBelowTheyStandWhereTheyAreConfigured) {
   const std::map<std::string, std::string> variables;
   FilterSpec users;
   users.module = "test.mine";
-  StandardFilters filters({deployment, stage, variables}, {users});
+  StandardFilters filters({deployment, stage, variables, stage.upstreams()}, {users});
   EXPECT_THAT(filters.api(), IsEmpty());
   filters.PlaceBelow("test.x", FilterPoint::kBeforeIntegration, FilterSide::kOutermost,
                      "{\"a\":1}");

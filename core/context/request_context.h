@@ -113,6 +113,7 @@ struct RequestContext {
   int64_t time_to_first_content_ms = -1;
   std::string_view integration_request_id;
   bool response_streamed = false;
+  bool response_trace_id = false;  ///< the response gets an X-Amzn-Trace-Id (rest-api.md §4.5)
   uint8_t upstream_attempts = 0;
   FilterVariable* filter_variables = nullptr;  ///< what filters have set, newest first
   ExecutionTrace* execution = nullptr;         ///< null: neither logged nor traced

@@ -1,8 +1,10 @@
 #include "core/context/value_source.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/context/arena_sink.h"
+#include "lib/mapping/header_rules.h"
 #include "lib/text/utf8.h"
 
 namespace postern {
@@ -60,23 +62,14 @@ std::string_view AllHeaderValues(const RequestHead& head, HeaderId id, std::stri
 }  // namespace
 
 bool IsHiddenRequestHeader(HeaderId id) {
-  switch (id) {
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kContentMd5:
-    case HeaderId::kExpect:
-    case HeaderId::kMaxForwards:
-    case HeaderId::kProxyAuthenticate:
-    case HeaderId::kServer:
-    case HeaderId::kTe:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kTrailer:
-    case HeaderId::kUpgrade:
-    case HeaderId::kWwwAuthenticate:
-      return true;
-    default:
-      return false;
-  }
+  static const auto kHidden = [] {
+    std::array<bool, static_cast<size_t>(HeaderId::kCount)> hidden{};
+    for (size_t i = 1; i < hidden.size(); ++i) {
+      hidden[i] = IsHiddenRequestHeader(HeaderName(static_cast<HeaderId>(i)));
+    }
+    return hidden;
+  }();
+  return kHidden[static_cast<size_t>(id)];
 }
 
 ValueSource::ValueSource(Kind kind, std::string_view text) : kind_(kind), text_(text) {

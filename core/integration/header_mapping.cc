@@ -7,10 +7,10 @@
 namespace postern {
 
 HeaderMapping::HeaderMapping(std::vector<NamedSource> mappings,
-                             MappedHeaderAction (*action)(HeaderId)) {
+                             MappedHeaderAction (*action)(std::string_view name)) {
   for (NamedSource& mapping : mappings) {
     const HeaderId id = LookupHeader(mapping.name);
-    const MappedHeaderAction what = action(id);
+    const MappedHeaderAction what = action(mapping.name);
     if (what == MappedHeaderAction::kDrop) continue;
     targets_.push_back({std::move(mapping.name), id, what == MappedHeaderAction::kFail,
                         std::move(mapping.source)});

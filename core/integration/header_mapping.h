@@ -9,8 +9,8 @@
 #include "core/base/arena.h"
 #include "core/context/request_context.h"
 #include "core/http/header_map.h"
-#include "core/integration/header_rules.h"
 #include "core/integration/target_template.h"
+#include "lib/mapping/header_rules.h"
 
 namespace postern {
 
@@ -18,8 +18,9 @@ namespace postern {
 /// §6.8). Immutable.
 class HeaderMapping {
  public:
-  /// `action` says what a mapping onto a field does.
-  HeaderMapping(std::vector<NamedSource> mappings, MappedHeaderAction (*action)(HeaderId));
+  /// `action` says what a mapping onto a field of that name does.
+  HeaderMapping(std::vector<NamedSource> mappings,
+                MappedHeaderAction (*action)(std::string_view name));
 
   /// The values for one request.
   class Values {

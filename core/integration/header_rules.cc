@@ -55,25 +55,6 @@ constexpr Table<bool> MakeDroppedTowardsLambda() {
 }
 constexpr Table<bool> kDroppedTowardsLambda = MakeDroppedTowardsLambda();
 
-constexpr Table<MappedHeaderAction> MakeHttpMapping() {
-  Table<MappedHeaderAction> table{};
-  Set(table, MappedHeaderAction::kDrop, kHopByHop);
-  Set(table, MappedHeaderAction::kDrop, {kExpect, kVia});
-  Set(table, MappedHeaderAction::kFail,
-      {kContentLength, kTransferEncoding, kXAmznTraceId, kXAmznApigatewayApiId});
-  return table;
-}
-constexpr Table<MappedHeaderAction> kHttpMapping = MakeHttpMapping();
-
-constexpr Table<MappedHeaderAction> MakeLambdaMapping() {
-  Table<MappedHeaderAction> table{};
-  Set(table, MappedHeaderAction::kFail,
-      {kAuthorization, kConnection, kContentLength, kExpect, kProxyAuthenticate, kTe,
-       kTransferEncoding, kXAmznApigatewayApiId, kXAmznTraceId});
-  return table;
-}
-constexpr Table<MappedHeaderAction> kLambdaMapping = MakeLambdaMapping();
-
 constexpr Table<ResponseHeaderAction> MakeProxyResponse() {
   Table<ResponseHeaderAction> table{};
   Set(table, ResponseHeaderAction::kDrop, kHopByHop);
@@ -85,20 +66,6 @@ constexpr Table<ResponseHeaderAction> MakeProxyResponse() {
 }
 constexpr Table<ResponseHeaderAction> kProxyResponse = MakeProxyResponse();
 
-constexpr Table<ResponseHeaderAction> MakeMappedResponse() {
-  Table<ResponseHeaderAction> table{};
-  Set(table, ResponseHeaderAction::kDrop,
-      {kHttp2Settings, kKeepAlive, kProxyAuthorization, kProxyConnection, kTe, kTransferEncoding});
-  Set(table, ResponseHeaderAction::kRemap,
-      {kAuthorization, kConnection, kContentLength, kContentMd5, kDate, kExpect, kHost,
-       kMaxForwards, kProxyAuthenticate, kServer, kTrailer, kUpgrade, kUserAgent, kWwwAuthenticate,
-       kXAmzApigwId, kXAmznRequestId});
-  return table;
-}
-constexpr Table<ResponseHeaderAction> kMappedResponse = MakeMappedResponse();
-
-constexpr std::string_view kRemapped = "x-amzn-Remapped-";
-
 }  // namespace
 
 bool IsDroppedTowardsHttpProxy(HeaderId id) { return Get(kDroppedTowardsHttpProxy, id); }
@@ -109,17 +76,14 @@ bool IsSigV4(std::string_view authorization) {
          authorization.starts_with("AWS4-ECDSA-P256-SHA256 ");
 }
 
-MappedHeaderAction HttpMappingAction(HeaderId id) { return Get(kHttpMapping, id); }
-MappedHeaderAction LambdaMappingAction(HeaderId id) { return Get(kLambdaMapping, id); }
 ResponseHeaderAction ProxyResponseAction(HeaderId id) { return Get(kProxyResponse, id); }
-ResponseHeaderAction MappedResponseAction(HeaderId id) { return Get(kMappedResponse, id); }
 
 std::string_view RemappedName(std::string_view name, Arena* arena) {
   if (name == "Date") return "x-amzn-Remapped-Date";
   if (name == "Server") return "x-amzn-Remapped-Server";
   if (name == "date") return "x-amzn-Remapped-date";
   if (name == "server") return "x-amzn-Remapped-server";
-  return arena->Concat(kRemapped, name);
+  return arena->Concat(kRemappedPrefix, name);
 }
 
 void RemapProxyResponse(ResponseHead* head, Arena* arena) {

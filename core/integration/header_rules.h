@@ -6,10 +6,11 @@
 #include "core/base/arena.h"
 #include "core/http/header_id.h"
 #include "core/http/message.h"
+#include "lib/mapping/header_rules.h"
 
-/// Which header fields pass between client and backend, and how (rest-api.md §6.7, §6.8, §8.4).
-/// Where those tables let a hop-by-hop field pass, it is dropped all the same: such fields are the
-/// codecs' to write, and never pass a proxy (RFC 9110 §7.6.1).
+/// Which header fields pass between client and backend of a proxy, and how (rest-api.md §6.7,
+/// §8.4). Where those tables let a hop-by-hop field pass, it is dropped all the same: such fields
+/// are the codecs' to write, and never pass a proxy (RFC 9110 §7.6.1).
 namespace postern {
 
 /// Whether a client's field is kept from an HTTP_PROXY backend (§6.7), or written anew (§6.9).
@@ -22,23 +23,9 @@ bool IsDroppedTowardsLambda(HeaderId id);
 /// (§6.7).
 bool IsSigV4(std::string_view authorization);
 
-/// What a mapping onto `integration.request.header.X` does (§6.8).
-enum class MappedHeaderAction : uint8_t {
-  kSend,
-  kDrop,  ///< silently
-  kFail,  ///< the request: 500
-};
-MappedHeaderAction HttpMappingAction(HeaderId id);    ///< HTTP and HTTP_PROXY
-MappedHeaderAction LambdaMappingAction(HeaderId id);  ///< AWS_PROXY; kSend stands for "ignored"
-
-/// What happens to a field on its way to the client (§8.4).
-enum class ResponseHeaderAction : uint8_t {
-  kPass,
-  kDrop,
-  kRemap,  ///< renamed to x-amzn-Remapped-{name}
-};
-ResponseHeaderAction ProxyResponseAction(HeaderId id);   ///< column 2: HTTP_PROXY, AWS_PROXY
-ResponseHeaderAction MappedResponseAction(HeaderId id);  ///< column 1: a mapping of HTTP, AWS, MOCK
+/// What happens to a field on its way from an HTTP_PROXY backend, or out of a function's result, to
+/// the client (§8.4, column 2).
+ResponseHeaderAction ProxyResponseAction(HeaderId id);
 
 /// "x-amzn-Remapped-{name}", static for the usual names.
 std::string_view RemappedName(std::string_view name, Arena* arena);

@@ -45,52 +45,6 @@ TEST(HeaderRulesTest, SigV4IsRecognised_RestApi6_7) {
   EXPECT_FALSE(IsSigV4("AWS4-HMAC-SHA256"));
 }
 
-TEST(HeaderRulesTest, MappingOntoHttpBackends_RestApi6_8) {
-  for (std::string_view name : Names{
-           "Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Encoding", "Content-MD5",
-           "Content-Type", "Date", "Host", "Max-Forwards", "Pragma", "Range", "Server",
-           "User-Agent", "Warn", "WWW-Authenticate", "Referer", "Authorization", "X-Any"}) {
-    EXPECT_EQ(HttpMappingAction(LookupHeader(name)), MappedHeaderAction::kSend) << name;
-  }
-  // Trailer and Upgrade are "sent" by API Gateway; hop-by-hop fields never pass here.
-  for (std::string_view name :
-       Names{"Connection", "Expect", "Proxy-Authenticate", "TE", "Via", "Trailer", "Upgrade"}) {
-    EXPECT_EQ(HttpMappingAction(LookupHeader(name)), MappedHeaderAction::kDrop) << name;
-  }
-  for (std::string_view name : Names{"Content-Length", "Transfer-Encoding", "x-amzn-trace-id",
-                                     "X-Amzn-Apigateway-Api-Id"}) {
-    EXPECT_EQ(HttpMappingAction(LookupHeader(name)), MappedHeaderAction::kFail) << name;
-  }
-}
-
-TEST(HeaderRulesTest, MappingOntoFunctions_RestApi6_8) {
-  for (std::string_view name : Names{"Accept", "Content-Type", "Referer", "Host", "X-Any"}) {
-    EXPECT_EQ(LambdaMappingAction(LookupHeader(name)), MappedHeaderAction::kSend) << name;
-  }
-  for (std::string_view name :
-       Names{"Authorization", "Connection", "Expect", "Proxy-Authenticate", "TE", "Content-Length",
-             "Transfer-Encoding", "x-amzn-trace-id", "X-Amzn-Apigateway-Api-Id"}) {
-    EXPECT_EQ(LambdaMappingAction(LookupHeader(name)), MappedHeaderAction::kFail) << name;
-  }
-}
-
-TEST(HeaderRulesTest, MappedResponse_RestApi8_4Column1) {
-  for (std::string_view name :
-       Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma",
-             "Range", "Referer", "Warn", "Content-Encoding", "Via", "Set-Cookie"}) {
-    EXPECT_EQ(MappedResponseAction(LookupHeader(name)), ResponseHeaderAction::kPass) << name;
-  }
-  for (std::string_view name :
-       Names{"Authorization", "Content-MD5", "Max-Forwards", "User-Agent", "WWW-Authenticate",
-             "Connection", "Content-Length", "Date", "Server", "Expect", "Host",
-             "Proxy-Authenticate", "Trailer", "Upgrade"}) {
-    EXPECT_EQ(MappedResponseAction(LookupHeader(name)), ResponseHeaderAction::kRemap) << name;
-  }
-  EXPECT_EQ(MappedResponseAction(LookupHeader("Transfer-Encoding")), ResponseHeaderAction::kDrop);
-  // "as is" in API Gateway; hop-by-hop fields never pass here.
-  EXPECT_EQ(MappedResponseAction(LookupHeader("TE")), ResponseHeaderAction::kDrop);
-}
-
 TEST(HeaderRulesTest, ProxyResponse_RestApi8_4Column2) {
   for (std::string_view name :
        Names{"Accept", "Accept-Charset", "Accept-Encoding", "Age", "Content-Type", "Pragma",

@@ -6,8 +6,8 @@
 #include "core/integration/http_api_event.h"
 #include "core/integration/http_api_result.h"
 #include "core/integration/lambda_result.h"
-#include "core/integration/mock_status.h"
 #include "core/integration/target_template.h"
+#include "lib/mapping/mock_status.h"
 
 // Texts from outside that integrations take apart: results of functions, contents passed through a
 // mock, queries of clients.

@@ -17,29 +17,6 @@ bool IsEscape(std::string_view text) {
   return text.size() >= 3 && text[0] == '%' && HexValue(text[1]) >= 0 && HexValue(text[2]) >= 0;
 }
 
-/// Appends `text` with every character outside `keep` encoded, but for escapes, which stay.
-void AppendKeepingEscapes(std::string_view text, const CharSet& keep, CharSink& sink) {
-  while (!text.empty()) {
-    if (keep.Has(text[0])) {
-      sink.Append(text[0]);
-    } else if (IsEscape(text)) {
-      sink.Append(text.substr(0, 3));
-      text.remove_prefix(2);
-    } else {
-      PercentEncode(text.substr(0, 1), keep, sink);
-    }
-    text.remove_prefix(1);
-  }
-}
-
-std::string Encoded(std::string_view text, const CharSet& keep) {
-  std::string out;
-  StringSink sink(&out);
-  AppendKeepingEscapes(text, keep, sink);
-  sink.Finish();
-  return out;
-}
-
 /// Appends a raw name or value of a query, decoded and encoded again.
 void AppendReencoded(std::string_view text, Arena* arena, CharSink& sink) {
   if (!NeedsFormDecoding(text)) {
@@ -73,65 +50,37 @@ bool IsCanonicalQuery(std::string_view query) {
 }
 
 TargetTemplate::TargetTemplate(Spec spec)
-    : path_(std::move(spec.path)),
+    : uri_(spec.prefix, spec.text),
+      path_(std::move(spec.path)),
       query_(std::move(spec.query)),
       empty_resolves_(spec.empty_resolves),
       pass_query_(spec.pass_query) {
-  std::string_view text = spec.text;
-  std::string literal = Encoded(spec.prefix, kPathChars);
-  if (!text.starts_with('/')) literal += '/';
-  bool in_query = false;
-  while (!text.empty()) {
-    const size_t stop = std::min(text.find_first_of(in_query ? "{" : "{?"), text.size());
-    literal += Encoded(text.substr(0, stop), in_query ? kQueryChars : kPathChars);
-    text.remove_prefix(stop);
-    if (text.empty()) break;
-    if (text[0] == '?') {
-      literal += '?';
-      in_query = has_query_ = true;
-      text.remove_prefix(1);
-      continue;
-    }
-    const size_t close = text.find('}');
-    const std::string_view name =
-        close == text.npos ? std::string_view{} : text.substr(1, close - 1);
+  for (const UriTemplate::Piece& piece : uri_.pieces()) {
     const auto found = std::find_if(path_.begin(), path_.end(), [&](const NamedSource& mapping) {
-      return !name.empty() && mapping.name == name;
+      return mapping.name == piece.name;
     });
-    if (found == path_.end()) {
-      literal +=
-          "%7B";  // rest-api.md §6.5: an unresolved placeholder stays, as a target can say it
-      text.remove_prefix(1);
-      continue;
-    }
-    literal_size_ += literal.size();
-    pieces_.push_back(
-        {std::exchange(literal, {}), static_cast<int32_t>(found - path_.begin()), in_query});
-    text.remove_prefix(close + 1);
+    fills_.push_back(found != path_.end() ? &*found : nullptr);
   }
-  literal_size_ += literal.size();
-  if (!literal.empty()) pieces_.push_back({std::move(literal), -1, in_query});
 }
 
 void TargetTemplate::AppendPieces(const RequestContext& context, Arena* arena,
                                   CharSink& sink) const {
-  for (const Piece& piece : pieces_) {
+  for (size_t i = 0; i < fills_.size(); ++i) {
+    const UriTemplate::Piece& piece = uri_.pieces()[i];
     sink.Append(piece.literal);
-    if (piece.source < 0) continue;
-    const NamedSource& mapping = path_[static_cast<size_t>(piece.source)];
-    const std::string_view value = mapping.source.Get(context, arena);
-    if (value.empty() && empty_resolves_) continue;
-    if (value.empty()) {
+    if (piece.name.empty()) continue;
+    const NamedSource* const mapping = fills_[i];
+    const std::string_view value =
+        mapping != nullptr ? mapping->source.Get(context, arena) : std::string_view();
+    if (!value.empty()) {
+      UriTemplate::AppendValue(piece, value,
+                               mapping->source.kind() == ValueSource::Kind::kPath
+                                   ? UriTemplate::Encoding::kRaw
+                                   : UriTemplate::Encoding::kText,
+                               sink);
+    } else if (mapping == nullptr || !empty_resolves_) {
       // The mapping is dropped, so nothing resolves the placeholder.
-      sink.Append("%7B");
-      PercentEncode(mapping.name, kUnreservedChars, sink);
-      sink.Append("%7D");
-    } else if (mapping.source.kind() != ValueSource::Kind::kPath) {
-      PercentEncode(value, piece.in_query ? kQueryFieldChars : kPathSegmentChars, sink);
-    } else if (piece.in_query) {
-      AppendKeepingEscapes(value, kQueryFieldChars, sink);
-    } else {
-      sink.Append(value);  // raw, as the client sent it (rest-api.md §3.3)
+      UriTemplate::AppendUnresolved(piece, sink);
     }
   }
 }
@@ -163,7 +112,7 @@ void TargetTemplate::AppendClientQuery(std::string_view query, const std::string
 }
 
 std::string_view TargetTemplate::Make(const RequestContext& context, Arena* arena) const {
-  ArenaSink sink(arena, literal_size_ + context.request->target.size() + 16);
+  ArenaSink sink(arena, uri_.literal_size() + context.request->target.size() + 16);
   AppendPieces(context, arena, sink);
   const std::string_view client_query = context.request->query();
   if (query_.empty() && (!pass_query_ || client_query.empty())) return sink.written();
@@ -188,7 +137,7 @@ std::string_view TargetTemplate::Make(const RequestContext& context, Arena* aren
     });
   }
   if (first) return sink.written();
-  if (!has_query_) {
+  if (!uri_.has_query()) {
     sink.Append('?');
   } else if (!sink.written().ends_with('?')) {
     sink.Append('&');

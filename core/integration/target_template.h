@@ -9,6 +9,7 @@
 #include "core/base/arena.h"
 #include "core/context/request_context.h"
 #include "core/context/value_source.h"
+#include "lib/mapping/uri_template.h"
 
 namespace postern {
 
@@ -33,6 +34,8 @@ class TargetTemplate {
   };
 
   explicit TargetTemplate(Spec spec);
+  TargetTemplate(const TargetTemplate&) = delete;
+  TargetTemplate& operator=(const TargetTemplate&) = delete;
 
   /// The origin-form target for one request. Its query holds the URI's own parameters first, then
   /// the client's, then the mapped ones (rest-api.md §6.5); decoded values are encoded again
@@ -40,23 +43,16 @@ class TargetTemplate {
   std::string_view Make(const RequestContext& context, Arena* arena) const;
 
  private:
-  struct Piece {
-    std::string literal;  // before the value, encoded
-    int32_t source;       // index in path_, -1: none
-    bool in_query;
-  };
-
   void AppendPieces(const RequestContext& context, Arena* arena, CharSink& sink) const;
   void AppendClientQuery(std::string_view query, const std::string_view* mapped, Arena* arena,
                          bool* first, CharSink& sink) const;
 
-  std::vector<Piece> pieces_;
+  UriTemplate uri_;
   std::vector<NamedSource> path_;
+  std::vector<const NamedSource*> fills_;  // by piece of uri_, into path_
   std::vector<NamedSource> query_;
   bool empty_resolves_;
   bool pass_query_;
-  bool has_query_ = false;  // the URI itself has one
-  size_t literal_size_ = 0;
 };
 
 /// Whether decoding `query` and encoding it again would give the same text, so that it can be

@@ -316,14 +316,25 @@ TEST(StandardHeadersTest, OrderOfGatewayResponses_RestApi4_5) {
   EXPECT_EQ(reply.head->headers.Find(HeaderId::kXAmzApigwId)->value, "AyD6KEwwPHcEKxg=");
 }
 
-TEST(StandardHeadersTest, BehindTheIntegrationsFieldsButBeforeTheTraceId_RestApi4_5) {
+TEST(StandardHeadersTest, BehindTheIntegrationsFieldsAndTheTraceIdLast_RestApi4_5) {
   TestRequest request;
+  request.context.trace_id = "Root=1-2-3";
+  request.context.request_id = "8db3b4dd-ecd5-436d-9eeb-a544e39d3e12";
+  request.context.response_trace_id = true;
   ResponseHead head(&request.arena);
   head.headers.Add("Content-Type", "text/plain");
-  head.headers.Add("X-Amzn-Trace-Id", "Root=1-2-3");
   AddStandardHeaders(&head, request.context, "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(Names(head), (std::vector<std::string>{"Content-Type", "Date", "x-amzn-RequestId",
                                                    "x-amz-apigw-id", "X-Amzn-Trace-Id"}));
+  EXPECT_EQ(head.headers.Find(HeaderId::kXAmznTraceId)->value,
+            "Root=1-2-3;Parent=8db3b4ddecd5436d;Sampled=0");
+  // One that the integration gave stays.
+  ResponseHead own(&request.arena);
+  own.headers.Add("X-Amzn-Trace-Id", "theirs");
+  AddStandardHeaders(&own, request.context, "");
+  EXPECT_EQ(Names(own),
+            (std::vector<std::string>{"X-Amzn-Trace-Id", "x-amzn-RequestId", "x-amz-apigw-id"}));
+  request.context.response_trace_id = false;
   ResponseHead bare(&request.arena);
   AddStandardHeaders(&bare, request.context, "");
   EXPECT_EQ(Names(bare), (std::vector<std::string>{"x-amzn-RequestId", "x-amz-apigw-id"}));

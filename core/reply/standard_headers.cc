@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/context/trace_id.h"
+
 namespace postern {
 namespace {
 
@@ -38,7 +40,6 @@ void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::
     headers.Add(HeaderId::kOther, kHttpApiRequestId, context.request_id);
     return;
   }
-  const size_t before = headers.size();
   if (!date.empty()) headers.Add(HeaderId::kDate, kDate, date);
   headers.Add(HeaderId::kXAmznRequestId, kRequestId, context.request_id);
   headers.Add(HeaderId::kXAmzApigwId, kExtendedRequestId, context.extended_request_id);
@@ -49,8 +50,9 @@ void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::
       while (to != headers.begin() && Rank(at->id) < Rank(to[-1].id)) --to;
       std::rotate(to, at, at + 1);
     }
-  } else if (before != 0 && headers.begin()[before - 1].id == HeaderId::kXAmznTraceId) {
-    std::rotate(headers.begin() + before - 1, headers.begin() + before, headers.end());
+  } else if (context.response_trace_id && headers.Find(HeaderId::kXAmznTraceId) == nullptr) {
+    headers.Add(HeaderId::kXAmznTraceId, "X-Amzn-Trace-Id",
+                ResponseTraceId(context, headers.arena()));
   }
 }
 

@@ -13,8 +13,9 @@ namespace postern {
 ///
 /// Gateway responses get the order of regional APIs: Date, Content-Type, x-amzn-RequestId,
 /// x-amzn-ErrorType, x-amz-apigw-id, then what their owner mapped. Elsewhere the fields go behind
-/// those of the integration, but before an X-Amzn-Trace-Id at the end. Content-Length and
-/// Connection are the codec's to write.
+/// those of the integration, and X-Amzn-Trace-Id at the end, where
+/// RequestContext::response_trace_id asks for it and there is none. Content-Length and Connection
+/// are the codec's to write.
 ///
 /// HTTP APIs have Date and apigw-requestid (http-api.md §8).
 void AddStandardHeaders(ResponseHead* head, const RequestContext& context, std::string_view date);

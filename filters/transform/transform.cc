@@ -61,7 +61,11 @@ class Transform {
       config_.failures.Add(1, {"media_type"});
       return s.Send({.kind = ReplyKind::kUnsupportedMediaType, .detail = "transform:media_type"});
     }
-    if (flags.end_stream()) return MapRequest(s, {});
+    if (flags.end_stream()) {
+      // Without content a MOCK answers 200, which is all that is needed here.
+      bodyless_mock_ = selected_by_constant();
+      return bodyless_mock_ ? Verdict::kDetach : MapRequest(s, {});
+    }
     return s.SetBodyMode(Direction::kRequest, BodyMode::kBuffer, kMaxBody) == Status::kOk
                ? Verdict::kContinue
                : Verdict::kFail;
@@ -71,8 +75,10 @@ class Transform {
 
   Verdict OnResponseHeaders(Stream s, Flags flags) {
     if (!config_.is_method) return Verdict::kDetach;
-    // What the gateway answers itself is not the integration's.
-    if (config_.error_type && s.Value(*config_.error_type)) return Verdict::kDetach;
+    // What the gateway answers itself is not the integration's. Such a MOCK cannot fail.
+    if (!selected_by_constant() && config_.error_type && s.Value(*config_.error_type)) {
+      return Verdict::kDetach;
+    }
     if (flags.end_stream()) return MapResponse(s, {});
     return s.SetBodyMode(Direction::kResponse, BodyMode::kBuffer, kMaxBody) == Status::kOk
                ? Verdict::kContinue
@@ -83,6 +89,10 @@ class Transform {
 
  private:
   bool mock() const { return config_.kind == IntegrationKind::kMock; }
+  // A MOCK whose response was known when the configuration was read.
+  bool selected_by_constant() const {
+    return chosen_ != nullptr && chosen_->mock_status.has_value();
+  }
 
   KeptRequest& kept(Stream s) {
     if (kept_ == nullptr) {
@@ -189,7 +199,15 @@ class Transform {
       out = "{}";  // rest-api.md §9.7
       room = nullptr;
     }
-    if (!mock()) {
+    if (mock()) {
+      // An empty one would not be told from no request template at all.
+      if (out.empty() && !config_.request_templates.empty()) {
+        return Fail(s,
+                    "Unable to parse statusCode. It should be an integer that is defined in the "
+                    "request template.",
+                    "mock_status");
+      }
+    } else {
       const Verdict verdict = WriteRequest(s, body.text, out.empty());
       if (verdict != Verdict::kDetach) return verdict;
     }
@@ -396,23 +414,20 @@ class Transform {
 
   // ---- Response.
 
-  // rest-api.md §8.1. Null: none matches, and there is no default.
-  const Config::Response* Select(Stream s, BodyJson& body) {
-    std::string_view text;
+  // rest-api.md §8.1. -1: none matches, and there is no default.
+  int Select(Stream s, BodyJson& body) {
+    if (selected_by_constant()) return chosen_->mock_response;
     if (config_.kind != IntegrationKind::kLambda) {
-      text = s.Header(Map::kResponseHeaders, ":status").value_or("");
-    } else if (body.text().find("errorMessage") != std::string_view::npos) {
-      const dyn::Value* root = body.value();
-      if (root != nullptr && root->is_map()) {
-        const dyn::Entry* entry = root->map().Find("errorMessage");
-        if (entry != nullptr && entry->value.is_string()) text = entry->value.text();
-      }
+      // A MOCK without any request template has the default response (§7.9).
+      if (mock() && config_.request_templates.empty()) return config_.Default();
+      return config_.Select(s.Header(Map::kResponseHeaders, ":status").value_or(""));
     }
-    const bool matches = config_.kind != IntegrationKind::kLambda || text.data() != nullptr;
-    for (const Config::Response& response : config_.responses) {
-      if (matches && response.pattern && response.pattern->Matches(text)) return &response;
-    }
-    return config_.default_response ? &config_.responses[*config_.default_response] : nullptr;
+    if (body.text().find("errorMessage") == std::string_view::npos) return config_.Default();
+    const dyn::Value* root = body.value();
+    if (root == nullptr || !root->is_map()) return config_.Default();
+    const dyn::Entry* entry = root->map().Find("errorMessage");
+    if (entry == nullptr || !entry->value.is_string()) return config_.Default();
+    return config_.Select(entry->value.text());
   }
 
   std::optional<std::string_view> Accept(Stream s) const {
@@ -437,17 +452,21 @@ class Transform {
   Verdict MapResponse(Stream s, std::string_view received) {
     worker_.arena.Reset();
     BodyJson json(received, &worker_.arena);
-    const Config::Response* const selected = Select(s, json);
-    if (selected == nullptr) {
-      return Fail(s,
-                  Concat("No match for output mapping and no default output mapping configured. "
-                         "Endpoint Response Status Code: ",
-                         s.Header(Map::kResponseHeaders, ":status").value_or("")),
-                  "no_match");
-    }
-    if (!selected->declared) {
+    const int index = Select(s, json);
+    if (index < 0) {
       return Fail(
-          s, Concat("Output mapping refers to an invalid method response: ", selected->status_text),
+          s,
+          Concat("No match for output mapping and no default output mapping configured. "
+                 "Endpoint Response Status Code: ",
+                 selected_by_constant()
+                     ? Concat(*chosen_->mock_status)
+                     : std::string(s.Header(Map::kResponseHeaders, ":status").value_or(""))),
+          "no_match");
+    }
+    const Config::Response& selected = config_.responses[static_cast<size_t>(index)];
+    if (!selected.declared) {
+      return Fail(
+          s, Concat("Output mapping refers to an invalid method response: ", selected.status_text),
           "undeclared");
     }
     ConvertedBody body{received};
@@ -456,11 +475,11 @@ class Transform {
       const bool binary = !types.empty() && types.MatchesContentType(LastHeader(
                                                 s, Map::kResponseHeaders, "content-type"));
       const bool wants_binary = !types.empty() && types.MatchesAccept(Accept(s));
-      body = ConvertResponseBody(received, binary, wants_binary, selected->handling,
+      body = ConvertResponseBody(received, binary, wants_binary, selected.handling,
                                  &worker_.converted);
       if (body.failed) return Fail(s, "Unable to base64 decode the body.", "base64");
     }
-    return Deliver(s, *selected, received, body, json);
+    return Deliver(s, selected, received, body, json);
   }
 
   Verdict Deliver(Stream s, const Config::Response& selected, std::string_view received,
@@ -551,9 +570,11 @@ class Transform {
       has_type = has_type || EqualsIgnoreCase(name, kContentType);
       good = good && s.AddHeader(Map::kResponseHeaders, name, value) == Status::kOk;
     };
-    good = good && s.SetHeader(Map::kResponseHeaders, ":status",
-                               status == selected.status ? std::string_view(selected.status_text)
-                                                         : Concat(status)) == Status::kOk;
+    if (!(bodyless_mock_ && status == 200)) {
+      good = good && s.SetHeader(Map::kResponseHeaders, ":status",
+                                 status == selected.status ? std::string_view(selected.status_text)
+                                                           : Concat(status)) == Status::kOk;
+    }
     if (!selected.has_content_type && !(any && overrides(kContentType))) add(kContentType, kJson);
     for (const Worker::OutField& field : worker_.fields) {
       if (any && overrides(field.name)) continue;
@@ -590,6 +611,7 @@ class Transform {
   const Config& config_;
   Worker& worker_;
   const CompiledTemplate* chosen_ = nullptr;  // of the request
+  bool bodyless_mock_ = false;                // its integration request is empty
   std::unique_ptr<KeptRequest> kept_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "lib/mapping/mock_status.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
 
@@ -70,6 +71,12 @@ class Reader {
                                                             : PassthroughBehavior::kWhenNoMatch;
     out_.handling = ReadHandling(in_);
     for (const ConfigReader& response : in_.Objects("responses")) ReadResponse(response);
+    if (out_.kind == IntegrationKind::kMock) {
+      for (CompiledTemplate& one : out_.request_templates) {
+        if (one.constant) one.mock_status = FindMockStatus(*one.constant);
+        if (one.mock_status) one.mock_response = out_.Select(Concat(*one.mock_status));
+      }
+    }
     out_.variables.Finish();
   }
 
@@ -179,7 +186,7 @@ class Reader {
                     return;
                   }
                   CompiledTemplate& made =
-                      out->emplace_back(CompiledTemplate{type, *std::move(compiled), std::nullopt});
+                      out->emplace_back(CompiledTemplate{type, *std::move(compiled), {}});
                   made.constant = made.program.constant();
                 });
   }
@@ -243,6 +250,13 @@ class Reader {
 };
 
 }  // namespace
+
+int TransformConfig::Select(std::string_view text) const {
+  for (size_t i = 0; i < responses.size(); ++i) {
+    if (responses[i].pattern && responses[i].pattern->Matches(text)) return static_cast<int>(i);
+  }
+  return Default();
+}
 
 MappedHeaderAction TransformConfig::HeaderAction(std::string_view name) const {
   return kind == IntegrationKind::kHttp || kind == IntegrationKind::kMock ? HttpMappingAction(name)

@@ -40,6 +40,10 @@ struct CompiledTemplate {
   MappingTemplate program;
   /// Of a template that is nothing but text.
   std::optional<std::string_view> constant;
+  /// Of a constant one for the requests of a MOCK: the status that it yields, and the response that
+  /// this selects, or -1.
+  std::optional<int32_t> mock_status = {};
+  int mock_response = -1;
 };
 
 /// A configuration of the filter. At the scope of an API it has what all methods share.
@@ -68,6 +72,10 @@ struct TransformConfig {
 
   /// Of a filter's class (api/sdk/module.h).
   static std::unique_ptr<TransformConfig> Parse(ConfigReader& in, const TransformConfig* parent);
+
+  /// The response for the text that selects one (rest-api.md §8.1), or -1.
+  int Select(std::string_view text) const;
+  int Default() const { return default_response ? static_cast<int>(*default_response) : -1; }
 
   /// What mappings onto headers of this kind of backend do.
   MappedHeaderAction HeaderAction(std::string_view name) const;

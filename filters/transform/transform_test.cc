@@ -328,9 +328,30 @@ TEST_F(TransformTest, AMockBeginsWithAnEmptyBody_RestApi7_9) {
   EXPECT_EQ(created.status(), 201);
   EXPECT_EQ(created.body, "{}");
   EXPECT_EQ(created.Get("content-type"), "application/json");
-  Request(kPost, {"{}"});
+  // Which one it is was known beforehand: the integration request may be empty.
+  EXPECT_EQ(Request({{":method", "GET"}}).body, "");
+  EXPECT_EQ(Respond(200).status(), 201);
+}
+
+TEST_F(TransformTest, AMockSelectsByTheStatusOfItsIntegration_RestApi7_9) {
+  Configure(R"x({"type":"mock","requestTemplates":{"application/json":
+      "{\"statusCode\": #if(true)201#end}"},"responses":[
+      {"selectionPattern":"201","statusCode":201},{"statusCode":200}]})x");
+  EXPECT_EQ(Request({{":method", "GET"}}).body, "{\"statusCode\": 201}");
+  EXPECT_EQ(Respond(201).status(), 201);
+  Request({{":method", "GET"}});
   EXPECT_EQ(Respond(300).status(), 200);
   EXPECT_EQ(stream_->client().body, "");
+}
+
+TEST_F(TransformTest, AMockWhoseTemplateYieldsNothingFails_RestApi7_9) {
+  Configure(R"({"type":"mock","requestTemplates":{"application/json":""},
+      "responses":[{"statusCode":200}]})");
+  Request({{":method", "GET"}});
+  ExpectFailure(
+      "Unable to parse statusCode. It should be an integer that is defined in the request "
+      "template.",
+      "transform:mock_status");
 }
 
 // ---- 8 Responses.

@@ -131,10 +131,21 @@ absl::StatusOr<SelectionPattern> SelectionPattern::Compile(std::string_view patt
   options.set_never_capture(true);
   out.pattern_ = std::make_unique<RE2>(FromJavaPattern(pattern), options);
   if (!out.pattern_->ok()) {
-    return absl::InvalidArgumentError(
-        Concat("the pattern cannot be used: ", out.pattern_->error(),
-               ". Look-around, back references, atomic groups and possessive quantifiers of Java "
-               "are not supported"));
+    switch (out.pattern_->error_code()) {
+      case RE2::ErrorMissingBracket:
+      case RE2::ErrorMissingParen:
+      case RE2::ErrorTrailingBackslash:
+      case RE2::ErrorRepeatArgument:
+      case RE2::ErrorBadCharRange:
+      case RE2::ErrorBadUTF8:
+        return absl::InvalidArgumentError(
+            Concat("the pattern is no regular expression: ", out.pattern_->error()));
+      default:
+        return absl::UnimplementedError(
+            Concat("the pattern cannot be used: ", out.pattern_->error(),
+                   ". Look-around, back references, atomic groups and possessive quantifiers of "
+                   "Java are not supported"));
+    }
   }
   return out;
 }

@@ -19,7 +19,8 @@ class SelectionPattern {
  public:
   static constexpr size_t kMaxSize = 4096;
 
-  /// InvalidArgument: why it cannot be used.
+  /// InvalidArgument: why it is no regular expression of Java either; Unimplemented: what of Java's
+  /// it has that is refused here.
   static absl::StatusOr<SelectionPattern> Compile(std::string_view pattern);
 
   SelectionPattern(SelectionPattern&&) noexcept;

@@ -58,6 +58,13 @@ TEST(SelectionPatternTest, RefusesWhatCannotBeMatchedInLinearTime) {
     EXPECT_FALSE(compiled.ok()) << pattern;
   }
   EXPECT_FALSE(SelectionPattern::Compile(std::string(5000, 'a')).ok());
+  // What Java takes is told from what it refuses.
+  EXPECT_EQ(SelectionPattern::Compile("(?!2).*").status().code(), absl::StatusCode::kUnimplemented);
+  for (const char* pattern : {"(", "[", "*", "a\\", "[z-a]"}) {
+    EXPECT_EQ(SelectionPattern::Compile(pattern).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << pattern;
+  }
 }
 
 TEST(SelectionPatternTest, EveryPrefixEnds) {

@@ -30,6 +30,10 @@ class SeedsTest(harness.TestCase):
         user = {"id": "user789", "name": "Ann", "email": "ann@example.com"}
         response = gateway.request("POST", "/users", _JSON, json.dumps(user).encode())
         self.assertEqual((response.status, response.body), (201, b'{"message": "User created"}'))
+        for wrong in ({"id": "user789", "name": "Ann"}, {"id": 7, "name": "Ann", "email": "e"}):
+            response = gateway.request("POST", "/users", _JSON, json.dumps(wrong).encode())
+            self.assertEqual(
+                (response.status, response.body), (400, b'{"message": "Invalid request body"}'))
 
     def test_mapping_templates(self):
         def function(call):

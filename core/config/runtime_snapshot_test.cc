@@ -210,6 +210,11 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"MethodThrottle",
             [](TestSnapshot& s) { s.stage()->add_method_settings()->mutable_throttle(); },
             "stages[0].method_settings[0].throttle: this gateway cannot enforce it"},
+        Row{"ExecutionLogNowhere", [](TestSnapshot& s) { s.stage()->mutable_execution_log(); },
+            "stages[0].execution_log: has no destination"},
+        Row{"ExecutionLogFile",
+            [](TestSnapshot& s) { s.stage()->mutable_execution_log()->set_file("log"); },
+            "stages[0].execution_log.file: is not an absolute path"},
         Row{"Cache", [](TestSnapshot& s) { s.stage()->mutable_cache(); },
             "stages[0].cache: this gateway does not cache"},
         Row{"UnknownField",
@@ -554,15 +559,41 @@ TEST(RuntimeSnapshotTest, ValidationThatWouldCheckNothingIsNoGuard) {
 
 TEST(RuntimeSnapshotTest, NotesTellWhatHasNoEffect) {
   TestSnapshot snapshot;
-  snapshot.stage()->set_tracing_enabled(true);
+  snapshot.stage()->add_method_settings()->set_data_trace_enabled(true);
   snapshot.deployment.add_unenforced("authorizer X");
   const auto built = Build(snapshot);
   ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
-  EXPECT_THAT(
-      Texts(built.notes),
-      ElementsAre("deployments[0].unenforced[0].guard: authorizer X",
-                  "stages[0].tracing_enabled: this gateway takes no samples; trace headers pass "
-                  "either way"));
+  EXPECT_THAT(Texts(built.notes),
+              ElementsAre("deployments[0].unenforced[0].guard: authorizer X",
+                          "stages[0].method_settings[0].data_trace_enabled: has no effect where "
+                          "logging_level is OFF"));
+}
+
+// The exact entry, else that of all methods; entries do not merge.
+TEST(RuntimeSnapshotTest, SettingsOfMethods_RestApi13_2) {
+  TestSnapshot snapshot;
+  snapshot.stage()->set_tracing_enabled(true);
+  v1::MethodSettings* all = snapshot.stage()->add_method_settings();
+  all->set_resource_path("*");
+  all->set_http_method("*");
+  all->set_logging_level(v1::LOGGING_LEVEL_INFO);
+  all->set_data_trace_enabled(true);
+  v1::MethodSettings* one = snapshot.stage()->add_method_settings();
+  one->set_resource_path("/pets");
+  one->set_http_method("GET");
+  one->set_logging_level(v1::LOGGING_LEVEL_ERROR);
+  snapshot.stage()->mutable_execution_log()->set_file("/var/log/execution");
+  const auto built = Build(snapshot);
+  ASSERT_NE(built.snapshot, nullptr) << built.ProblemText();
+  for (const Route* route : built.snapshot->routes()) {
+    const bool exact =
+        route->facts->resource_path == "/pets" && route->facts->method() == "GET";
+    EXPECT_EQ(route->logging, exact ? ExecutionLevel::kError : ExecutionLevel::kInfo);
+    EXPECT_EQ(route->data_trace, !exact);
+    EXPECT_TRUE(route->tracing);
+  }
+  EXPECT_TRUE(built.snapshot->stages()[0]->has_execution_log);
+  EXPECT_EQ(built.snapshot->stages()[0]->execution_log_file, "/var/log/execution");
 }
 
 TEST(RuntimeSnapshotTest, UnavailableMethodKeepsItsPlace) {

@@ -98,6 +98,36 @@ void CheckHttpApi(const v1::Deployment& deployment, const Field& field) {
   }
 }
 
+ExecutionLevel ReadLevel(v1::LoggingLevel level) {
+  switch (level) {
+    case v1::LOGGING_LEVEL_ERROR:
+      return ExecutionLevel::kError;
+    case v1::LOGGING_LEVEL_INFO:
+      return ExecutionLevel::kInfo;
+    default:
+      return ExecutionLevel::kOff;
+  }
+}
+
+/// Where a log of a stage goes: an AccessLog or an ExecutionLog.
+template <typename Log>
+void CheckLogDestination(const Log& log, const Field& field) {
+  RefuseUnknownFields(log, field);
+  switch (log.destination_case()) {
+    case Log::kStandardOutput:
+      if (!log.standard_output()) field.Problem("standard_output", "must be true when set");
+      break;
+    case Log::kFile:
+      if (field.Size("file", log.file(), 1, 4096) && !log.file().starts_with('/')) {
+        field.Problem("file", "is not an absolute path");
+      }
+      break;
+    case Log::DESTINATION_NOT_SET:
+      field.Problem("has no destination");
+      break;
+  }
+}
+
 /// What a request to a cluster has for Host where nothing else says it: its first endpoint.
 std::string AuthorityOf(const ClusterConfig& cluster) {
   const EndpointConfig& endpoint = cluster.endpoints.front();
@@ -573,7 +603,7 @@ void SnapshotBuilder::CheckStages() {
     if (stage.has_access_log()) {
       const v1::AccessLog& log = stage.access_log();
       const Field item = field.Member("access_log");
-      RefuseUnknownFields(log, item);
+      CheckLogDestination(log, item);
       auto format = AccessLogFormat::Compile(log.format());
       if (format.ok()) {
         access_logs_[static_cast<size_t>(i)] =
@@ -581,19 +611,9 @@ void SnapshotBuilder::CheckStages() {
       } else {
         item.Problem("format", std::string(format.status().message()));
       }
-      switch (log.destination_case()) {
-        case v1::AccessLog::kStandardOutput:
-          if (!log.standard_output()) item.Problem("standard_output", "must be true when set");
-          break;
-        case v1::AccessLog::kFile:
-          if (item.Size("file", log.file(), 1, 4096) && !log.file().starts_with('/')) {
-            item.Problem("file", "is not an absolute path");
-          }
-          break;
-        case v1::AccessLog::DESTINATION_NOT_SET:
-          item.Problem("has no destination");
-          break;
-      }
+    }
+    if (stage.has_execution_log()) {
+      CheckLogDestination(stage.execution_log(), field.Member("execution_log"));
     }
     if (stage.has_canary()) {
       const v1::Canary& canary = stage.canary();
@@ -609,9 +629,6 @@ void SnapshotBuilder::CheckStages() {
     }
     if (stage.has_cache()) field.Problem("cache", "this gateway does not cache");
     if (stage.has_throttle()) field.Problem("throttle", "this gateway cannot enforce it");
-    if (stage.tracing_enabled()) {
-      field.Note("tracing_enabled", "this gateway takes no samples; trace headers pass either way");
-    }
     AtMost(stage.tags(), 50, "tags", field);
   }
   for (int i = 0; i < message_.deployments_size(); ++i) {
@@ -725,8 +742,8 @@ void SnapshotBuilder::CheckMethodSettings(const v1::Stage& stage, const Field& f
               item);
     if (settings.has_throttle()) item.Problem("throttle", "this gateway cannot enforce it");
     if (settings.caching_enabled()) item.Problem("caching_enabled", "this gateway does not cache");
-    if (settings.logging_level() != v1::LOGGING_LEVEL_OFF || settings.data_trace_enabled()) {
-      item.Note("logging_level", "this gateway writes no execution logs");
+    if (settings.data_trace_enabled() && settings.logging_level() == v1::LOGGING_LEVEL_OFF) {
+      item.Note("data_trace_enabled", "has no effect where logging_level is OFF");
     }
   }
 }
@@ -1110,7 +1127,13 @@ std::unique_ptr<const Variant> SnapshotBuilder::MakeVariant(
     // rest-api.md §13.2: the exact entry, else that of all methods; entries do not merge.
     auto entry = settings.find({resource.path(), method.http_method()});
     if (entry == settings.end()) entry = settings.find({"*", "*"});
-    route.detailed_metrics = entry != settings.end() && entry->second->metrics_enabled();
+    route.tracing = stage_message.tracing_enabled() && !deployment.http_api;
+    if (entry != settings.end()) {
+      route.detailed_metrics = entry->second->metrics_enabled();
+      route.data_trace = entry->second->data_trace_enabled();
+      // HTTP APIs have no execution log (http-api.md §1).
+      if (!deployment.http_api) route.logging = ReadLevel(entry->second->logging_level());
+    }
     out_->routes_.push_back(&route);
   }
   return variant;
@@ -1136,6 +1159,14 @@ std::unique_ptr<const Stage> SnapshotBuilder::MakeStage(int index, const Api* ap
     log->format = access_logs_[static_cast<size_t>(index)];
     log->file = message.access_log().file();
     stage->access_log = std::move(log);
+  }
+  stage->execution_log_file = message.execution_log().file();
+  for (const Variant* variant : {stage->main.get(), stage->canary.get()}) {
+    if (variant == nullptr) continue;
+    for (const Route& route : variant->routes) {
+      stage->has_execution_log =
+          stage->has_execution_log || route.logging != ExecutionLevel::kOff;
+    }
   }
   out_->stages_.push_back(stage.get());
   stages_[StageKey(message.api_id(), message.name())] = stage.get();

@@ -39,6 +39,7 @@ class HttpProxyIntegration::ProxyExchange final : public Exchange, private Upstr
     options.timeout_ms = integration_.timeout_ms_;
     if (integration_.streamed_) options.idle_timeout_ms = kStreamIdleTimeoutMs;
     options.client = env_.client;
+    options.trace = env_.context->execution;
     upstream_.Start(&head_, end, options);
   }
 

@@ -82,15 +82,15 @@ bool AccessLogSink::Lane::TakeBuffer() {
   return true;
 }
 
-bool AccessLogSink::Lane::Log(const AccessLogFormat& format, const RequestContext& context) {
+template <typename Write>
+bool AccessLogSink::Lane::Put(Write write) {
   lines_.Add();
   if (!TakeBuffer()) {
     dropped_.Add();
     return false;
   }
   bool was_empty = current_->used == 0;
-  size_t size =
-      format.Write(context, current_->data + current_->used, kBufferSize - current_->used);
+  size_t size = write(current_->data + current_->used, kBufferSize - current_->used);
   if (size == 0) {
     Flush();
     was_empty = true;
@@ -98,11 +98,23 @@ bool AccessLogSink::Lane::Log(const AccessLogFormat& format, const RequestContex
       dropped_.Add();
       return false;
     }
-    size = format.Write(context, current_->data, kBufferSize);
+    size = write(current_->data, kBufferSize);
   }
   current_->used += size;
   ++current_->lines;
   return was_empty;
+}
+
+bool AccessLogSink::Lane::Log(const AccessLogFormat& format, const RequestContext& context) {
+  return Put([&](char* out, size_t room) { return format.Write(context, out, room); });
+}
+
+bool AccessLogSink::Lane::Append(std::string_view line) {
+  return Put([line](char* out, size_t room) {
+    if (line.size() > room) return size_t{0};
+    std::memcpy(out, line.data(), line.size());
+    return line.size();
+  });
 }
 
 void AccessLogSink::Lane::Flush() {
@@ -303,10 +315,15 @@ AccessLogWorker::AccessLogWorker(Dispatcher* dispatcher, size_t worker)
 AccessLogWorker::~AccessLogWorker() { Flush(); }
 
 void AccessLogWorker::Log(const AccessLogTarget& target, const RequestContext& context) {
-  if (!target.sink->lane(worker_)->Log(target.format, context)) return;
-  if (std::find(waiting_.begin(), waiting_.end(), target.sink) == waiting_.end()) {
-    waiting_.push_back(target.sink);
-  }
+  if (target.sink->lane(worker_)->Log(target.format, context)) FlushLater(target.sink);
+}
+
+void AccessLogWorker::Append(const std::shared_ptr<AccessLogSink>& sink, std::string_view line) {
+  if (sink->lane(worker_)->Append(line)) FlushLater(sink);
+}
+
+void AccessLogWorker::FlushLater(const std::shared_ptr<AccessLogSink>& sink) {
+  if (std::find(waiting_.begin(), waiting_.end(), sink) == waiting_.end()) waiting_.push_back(sink);
   if (!timer_.armed()) timer_.Start(kFlushMs);
 }
 

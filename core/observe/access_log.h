@@ -46,6 +46,8 @@ class AccessLogSink {
     /// Formats a line into the lane's buffer, which is handed over when it is full. True if the
     /// buffer was empty before and so must be flushed some time. Never blocks.
     bool Log(const AccessLogFormat& format, const RequestContext& context);
+    /// The same with a line that is ready, its line feed included. At most kBufferSize bytes.
+    bool Append(std::string_view line);
     /// Hands over what is there.
     void Flush();
     /// Frees buffers that a burst left behind.
@@ -55,6 +57,9 @@ class AccessLogSink {
    private:
     friend class AccessLogSink;
     bool TakeBuffer();
+    /// `write(out, room)` puts a line into the buffer, or gives 0 where it has too little room.
+    template <typename Write>
+    bool Put(Write write);
 
     AccessLogSink* sink_ = nullptr;
     Buffer* current_ = nullptr;  // owned
@@ -165,10 +170,14 @@ class AccessLogWorker {
 
   /// Writes the line of an exchange that has ended. Takes hold of the sink until it is flushed.
   void Log(const AccessLogTarget& target, const RequestContext& context);
+  /// The same with a line that is ready, its line feed included, for a log of another kind.
+  void Append(const std::shared_ptr<AccessLogSink>& sink, std::string_view line);
 
   void Flush();
 
  private:
+  void FlushLater(const std::shared_ptr<AccessLogSink>& sink);
+
   const size_t worker_;
   Timer timer_;
   std::vector<std::shared_ptr<AccessLogSink>> waiting_;  // sinks with lines of ours not handed over

@@ -218,9 +218,17 @@ MetricsRegistry::MetricsRegistry(Options options)
 MetricsRegistry::~MetricsRegistry() = default;
 
 std::shared_ptr<StageMetrics> MetricsRegistry::Stage(std::string_view api_id,
-                                                     std::string_view stage) {
+                                                     std::string_view stage,
+                                                     std::string_view api_name) {
+  std::string name(api_name);
+  std::erase_if(name, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
   std::lock_guard lock(mutex_);
-  return StageLocked(CleanLabelValue(api_id), CleanLabelValue(stage));
+  std::shared_ptr<StageMetrics> metrics =
+      StageLocked(CleanLabelValue(api_id), CleanLabelValue(stage));
+  if (metrics != overflow_stage_) {
+    metrics->api_name_ = name.empty() ? metrics->api_id_ : CleanLabelValue(name);
+  }
+  return metrics;
 }
 
 std::shared_ptr<StageMetrics> MetricsRegistry::StageLocked(std::string_view api_id,
@@ -369,6 +377,10 @@ void MetricsRegistry::CollectStage(const StageMetrics& stage, MetricsSink* sink)
     cells.integration_latency.AddTo(&integration_latency);
   }
   const MetricLabels labels = {{"api_id", stage.api_id_}, {"stage", stage.stage_}};
+  if (!stage.api_name_.empty()) {
+    sink->Info({"postern_api", "What an API is called (AWS/ApiGateway ApiName)."},
+               {{"api_id", stage.api_id_}, {"stage", stage.stage_}, {"api_name", stage.api_name_}});
+  }
   sink->Counter({"postern_api_requests", "Requests (AWS/ApiGateway Count)."}, labels,
                 Sum(responses));
   sink->Counter({"postern_api_4xx_errors", "Answers with a 4xx status (AWS/ApiGateway 4XXError)."},

@@ -129,6 +129,7 @@ class StageMetrics {
   friend class MetricsRegistry;
   std::string api_id_;
   std::string stage_;
+  std::string api_name_;  // guarded by the registry; empty: nobody has said it
   size_t workers_;
   std::unique_ptr<StageCells[]> cells_;
 };
@@ -182,8 +183,10 @@ class MetricsRegistry {
   /// The cells of a stage or route: the same as before if the labels are (after a snapshot swap),
   /// new ones otherwise, the overflow set if there are too many. Never null. Called when a snapshot
   /// is built; the snapshot keeps the pointer. `detailed` asks for times of this route alone; they
-  /// stay on once they were.
-  std::shared_ptr<StageMetrics> Stage(std::string_view api_id, std::string_view stage);
+  /// stay on once they were. `api_name` is what people call the API; what is not ASCII in it is not
+  /// shown (rest-api.md §13.8).
+  std::shared_ptr<StageMetrics> Stage(std::string_view api_id, std::string_view stage,
+                                      std::string_view api_name = {});
   std::shared_ptr<RouteMetrics> Route(std::string_view api_id, std::string_view stage,
                                       std::string_view resource, std::string_view method,
                                       bool detailed);

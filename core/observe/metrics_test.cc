@@ -62,6 +62,17 @@ TEST(MetricsTest, StageSeriesAreTheMetricsOfApiGateway) {
             2);  // a bound belongs to its bucket
 }
 
+// rest-api.md §13.8: without what is not ASCII; the id where nothing is left.
+TEST(MetricsTest, NamesOfApis) {
+  MetricsRegistry registry(Workers(1));
+  auto first = registry.Stage("api1", "prod", "Caf\xC3\xA9 orders");
+  auto second = registry.Stage("api2", "prod", "\xC3\xA9");
+  const CheckedExposition seen = ScrapeText(&registry);
+  EXPECT_EQ(
+      seen.Value("postern_api_info{api_id=\"api1\",stage=\"prod\",api_name=\"Caf orders\"}"), 1);
+  EXPECT_EQ(seen.Value("postern_api_info{api_id=\"api2\",stage=\"prod\",api_name=\"api2\"}"), 1);
+}
+
 TEST(MetricsTest, RoutesCountByStatusClass) {
   MetricsRegistry registry(Workers(1));
   auto route = registry.Route("api1", "prod", "/pets/{id}", "ANY", false);

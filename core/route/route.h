@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/context/execution_trace.h"
 #include "core/context/request_context.h"
 #include "core/integration/integration.h"
 #include "core/reply/api_replies.h"
@@ -61,7 +62,11 @@ struct alignas(32) Route {
   const ChainPlan* chain = nullptr;          ///< null: no filters
   uint32_t id = 0;  ///< dense number within the snapshot, for tables that a worker keeps beside it
   bool detailed_metrics = false;  ///< times of its own (rest-api.md §13.2, §13.8)
+  bool data_trace = false;        ///< of its execution log (rest-api.md §13.6)
+  ExecutionLevel logging = ExecutionLevel::kOff;
+  bool tracing = false;  ///< of its stage: samples are taken (rest-api.md §13.9)
 };
+static_assert(sizeof(Route) == 32);
 
 struct Api;
 struct Stage;
@@ -100,6 +105,8 @@ struct Stage {
   /// A request whose 32 random bits are below this goes to the canary; 2^32 sends all.
   uint64_t canary_threshold = 0;
   std::unique_ptr<const AccessLog> access_log;  ///< may be null
+  bool has_execution_log = false;               ///< some method of it logs
+  std::string execution_log_file;               ///< absolute path; empty: standard output
 };
 
 /// An API.

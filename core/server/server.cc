@@ -81,6 +81,7 @@ Server::Server(Options options)
   sources_.push_back(metrics_.Register(&loop_watch_));
   sources_.push_back(metrics_.Register(&upstream_metrics_));
   sources_.push_back(metrics_.Register(&certificate_metrics_));
+  sources_.push_back(metrics_.Register(&tracer_));
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     uv_signal_init(dispatcher_.loop(), &signals_[i]);
     signals_[i].data = this;
@@ -195,7 +196,7 @@ void Server::Activate(std::shared_ptr<const RuntimeSnapshot> snapshot,
 
 void Server::StartActivation(std::unique_ptr<Activation> activation) {
   activation_ = std::move(activation);
-  auto serving = MakeServingSnapshot(activation_->runtime, &metrics_, &access_logs_);
+  auto serving = MakeServingSnapshot(activation_->runtime, {&metrics_, &access_logs_, &tracer_});
   if (!serving.ok()) {
     FinishActivation(serving.status());
     return;

@@ -23,6 +23,7 @@
 #include "core/observe/metrics.h"
 #include "core/observe/process_stats.h"
 #include "core/observe/readiness.h"
+#include "core/observe/xray.h"
 #include "core/server/admin_host.h"
 #include "core/server/certificate_metrics.h"
 #include "core/server/serving_snapshot.h"
@@ -141,6 +142,7 @@ class Server final : private ServerSession::Owner {
   LoopWatch loop_watch_;
   UpstreamMetrics upstream_metrics_;
   CertificateMetrics certificate_metrics_;
+  XRayTracer tracer_;
   std::vector<MetricsRegistry::Registration> sources_;
 
   // The admin endpoint: a session environment of the main thread's own.

@@ -83,6 +83,10 @@ void Worker::Prepare(std::shared_ptr<const ServingSnapshot> snapshot, uint32_t w
     prepared->stage_cells.push_back(stage->cells(index_));
   }
   for (const auto& target : snapshot->access_logs) prepared->access_logs.push_back(target.get());
+  for (const auto& target : snapshot->execution_logs) {
+    prepared->execution_logs.push_back(target.get());
+  }
+  prepared->tracer = snapshot->tracer;
   prepared_set_ = snapshot->runtime->cluster_set();
   const FilterSet* filters = snapshot->runtime->filters().get();
   prepared->hold = std::move(snapshot);

@@ -98,8 +98,9 @@ void BM_Workers(benchmark::State& state) {
   }
   MetricsRegistry metrics({.workers = count});
   AccessLogs logs(count);
+  XRayTracer tracer;
   FilterStatsRegistry filter_stats(count);
-  const auto serving = MakeServingSnapshot(built.snapshot, &metrics, &logs).value();
+  const auto serving = MakeServingSnapshot(built.snapshot, {&metrics, &logs, &tracer}).value();
   const ListenerConfig& config = serving->runtime->listeners().front();
   const auto spec = MakeListenerSpec(config, nullptr, nullptr, nullptr).value();
   ListenSocket first = ListenSocket::Bind(Address::ParseIp("127.0.0.1", 0).value(), {}).value();

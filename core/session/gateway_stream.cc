@@ -5,11 +5,14 @@
 #include <utility>
 
 #include "core/context/trace_id.h"
+#include "core/filter/filter_instance.h"
+#include "core/filter/filter_module.h"
 #include "core/reply/api_replies.h"
 #include "core/reply/standard_headers.h"
 #include "lib/text/ascii.h"
 #include "lib/text/id.h"
 #include "lib/text/ip_address.h"
+#include "lib/text/media_type.h"
 #include "lib/text/time_format.h"
 
 namespace postern {
@@ -150,6 +153,7 @@ void GatewayStream::OnHead(bool end) {
   ResponseType refusal = ResponseType::kNone;
   if (match_.route != nullptr) {
     chain = match_.route->chain;
+    if (match_.route->logging != ExecutionLevel::kOff || match_.route->tracing) Observe();
     if (settings.max_body_bytes != 0 && request_->content_length > settings.max_body_bytes) {
       refusal = ResponseType::kRequestTooLarge;
     }
@@ -162,6 +166,48 @@ void GatewayStream::OnHead(bool end) {
     return;
   }
   StartExchange(end, chain, refusal);
+}
+
+// Somebody wants to hear of the exchange.
+void GatewayStream::Observe() {
+  const Route& route = *match_.route;
+  if (route.tracing) BeginTrace();
+  if (route.logging == ExecutionLevel::kOff && context_->segment == nullptr) return;
+  context_->execution = arena_.New<ExecutionTrace>(
+      &arena_, route.logging, route.data_trace && route.logging != ExecutionLevel::kOff);
+  context_->execution->SetMethodRequest(*request_);
+  if (route.chain == nullptr || route.logging == ExecutionLevel::kOff) return;
+  for (const FilterBinding& filter : route.chain->filters()) {
+    if (filter.instance->module->name() != "postern.validate") continue;
+    const HeaderField* type = request_->headers.FindLast(HeaderId::kContentType);
+    const auto media = type != nullptr ? ParseMediaType(type->value) : std::optional<MediaType>();
+    context_->execution->AddNote(
+        arena_.Concat("Request validation succeeded for content type ",
+                      media.has_value() ? media->essence : std::string_view("application/json")));
+    return;
+  }
+}
+
+// Follows the decision that came with the request, else takes one (rest-api.md §13.9).
+void GatewayStream::BeginTrace() {
+  constexpr size_t kIdSize = 16;
+  const TraceHeader sent =
+      context_->trace_id_from_client ? ParseTraceHeader(context_->trace_id) : TraceHeader{};
+  const HeaderField* field = request_->headers.FindLast(HeaderId::kXAmznTraceId);
+  const TraceHeader own = field != nullptr ? ParseTraceHeader(field->value) : TraceHeader{};
+  const bool decided = !sent.root.empty() && (own.sampled == "0" || own.sampled == "1");
+  const bool sampled = decided ? own.sampled == "1"
+                               : snapshot_->tracer->Sample(context_->request_time_ms,
+                                                           host_->ids_.Next32());
+  char* ids = arena_.Allocate(2 * kIdSize, 1);
+  host_->ids_.WriteHex(2 * kIdSize, ids);
+  SetSampled(sampled, {ids + kIdSize, kIdSize}, &arena_, context_);
+  if (!sampled) return;
+  auto* segment = arena_.New<TraceSegment>();
+  *segment = {.id = {ids, kIdSize},
+              .call_id = {ids + kIdSize, kIdSize},
+              .parent_id = sent.root.empty() ? std::string_view{} : own.parent};
+  context_->segment = segment;
 }
 
 void GatewayStream::StartExchange(bool end, const ChainPlan* chain, ResponseType refusal) {
@@ -210,6 +256,7 @@ void GatewayStream::OnBody(std::string_view data) {
     return;
   }
   unconsumed_ += data.size();
+  if (context_->execution != nullptr) context_->execution->AddMethodRequestBody(data);
   body_timer_.Start(session_->settings().body_timeout_ms);
   exchange_->OnRequestBody(data);
 }
@@ -236,6 +283,8 @@ void GatewayStream::OnReset(ResetReason reason) {
 void GatewayStream::SendHead(ResponseHead* head, bool end) {
   head_sent_ = true;
   context_->status = head->status;
+  // The log shows what came of the integration, not what every response carries.
+  if (context_->execution != nullptr) context_->execution->SetMethodResponse(*head);
   AddStandardHeaders(head, *context_, host_->Date());
   stream_->SendHead(*head, end);
 }
@@ -252,6 +301,7 @@ void GatewayStream::OnResponseHead(ResponseHead* head, bool end) {
 void GatewayStream::OnResponseBody(std::string_view data) {
   if (stream_ == nullptr) return;
   context_->response_bytes += data.size();
+  if (context_->execution != nullptr) context_->execution->AddMethodResponseBody(data);
   stream_->SendBody(data);
   if (stream_->buffered() == 0) {
     exchange_->ConsumeResponse(data.size());
@@ -357,6 +407,11 @@ void GatewayStream::Finish() {
     if (match_.variant != nullptr) {
       if (const AccessLogTarget* log = snapshot_->access_logs[match_.variant->stage->id]) {
         host_->env().access_log->Log(*log, *context_);
+      }
+      if (context_->segment != nullptr) snapshot_->tracer->Send(*context_);
+      if (context_->execution != nullptr && match_.route->logging != ExecutionLevel::kOff) {
+        LogExecution(*snapshot_->execution_logs[match_.variant->stage->id], *context_,
+                     host_->env().access_log);
       }
     }
   }

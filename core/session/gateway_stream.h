@@ -64,6 +64,8 @@ class GatewayStream final : public ListNode<GatewayStream>,
   void FillForwarded();
   void Reply(ResponseType type, uint16_t status);
   void SendHead(ResponseHead* head, bool end);
+  void BeginTrace();
+  void Observe();
   void StartExchange(bool end, const ChainPlan* chain, ResponseType refusal);
   void Refuse(ResponseType type, uint16_t status);
   void BodyTimeout();

@@ -7,7 +7,9 @@
 
 #include "core/filter/worker_filters.h"
 #include "core/observe/access_log.h"
+#include "core/observe/execution_log.h"
 #include "core/observe/metrics.h"
+#include "core/observe/xray.h"
 #include "core/route/router.h"
 
 namespace postern {
@@ -25,6 +27,8 @@ struct WorkerSnapshot {
   std::vector<RouteCells*> route_cells;
   std::vector<StageCells*> stage_cells;
   std::vector<const AccessLogTarget*> access_logs;  ///< by Stage::id; null: the stage does not log
+  std::vector<const ExecutionLogTarget*> execution_logs;  ///< the same
+  XRayTracer* tracer = nullptr;  ///< null: no stage of it asks for traces
   /// States of its filters on this worker; null: it has none. Goes before `hold` does.
   std::unique_ptr<WorkerFilters> filters;
   size_t streams = 0;  ///< exchanges that use it

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,12 +14,111 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tools/postern/paths.h"
+#include "tools/postern/run_settings.h"
 
 namespace postern {
 namespace {
 
 std::vector<std::string> SplitLines(absl::string_view text) {
   return absl::StrSplit(text, '\n', absl::SkipEmpty());
+}
+
+void AddProblems(absl::string_view lines, Definitions* out) {
+  for (std::string& line : SplitLines(lines)) out->problems.push_back(std::move(line));
+}
+
+/// Reads files and adds what is usable of them to `imported`.
+void ImportFiles(const std::vector<std::string>& files, ImportOptions import, Definitions* out,
+                 std::vector<Imported>* imported) {
+  for (const std::string& file : files) {
+    out->files.push_back(file);
+    absl::StatusOr<std::string> text = ReadDefinitionFile(file);
+    if (!text.ok()) {
+      AddProblems(text.status().message(), out);
+      continue;
+    }
+    import.file_name = file;
+    ImportResult result = ImportDefinition(*text, import);
+    const bool usable = result.ok();
+    out->reports.push_back(std::move(result.report));
+    if (usable) {
+      imported->push_back({file, *std::move(text),
+                           CompileInput{std::move(result.api), std::move(result.deployment),
+                                        std::nullopt, std::move(result.modules)}});
+    }
+  }
+}
+
+/// The settings file, with the stage of --stage in front.
+absl::StatusOr<RunSettings> ReadSettings(const DefinitionOptions& options) {
+  const absl::StatusOr<std::string> text = ReadDefinitionFile(options.settings_file);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<RunSettings> settings = ReadRunSettings(*text, options.settings_file);
+  if (!settings.ok() || options.stage.empty()) return settings;
+  const auto first = std::find_if(
+      settings->stages.begin(), settings->stages.end(),
+      [&](const RunSettings::Stage& stage) { return stage.name == options.stage; });
+  if (first == settings->stages.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.settings_file, ": there is no stage \"", options.stage, "\""));
+  }
+  std::rotate(settings->stages.begin(), first, first + 1);
+  return settings;
+}
+
+/// Gives each of `inputs` the API of the same id in the canary's file.
+void AddCanaries(const RunSettings::Canary& settings, const ImportOptions& import,
+                 Definitions* out, std::vector<CompileInput>* inputs) {
+  std::vector<Imported> canaries;
+  ImportFiles({settings.definition}, import, out, &canaries);
+  for (Imported& canary : canaries) {
+    const auto api =
+        std::find_if(inputs->begin(), inputs->end(), [&](const CompileInput& input) {
+          return input.api.id() == canary.input.api.id();
+        });
+    if (api == inputs->end()) {
+      AddProblems(absl::StrCat(settings.definition, ": API \"", canary.input.api.name(),
+                               "\" is the canary of none that is served; give it the title or "
+                               "x-postern-api-id of one"),
+                  out);
+      continue;
+    }
+    api->canary = CompileInput::Canary{std::move(canary.input.deployment),
+                                       std::move(canary.input.modules), settings.percent_traffic,
+                                       settings.variable_overrides};
+  }
+}
+
+/// Compiles one stage and adds it to out->snapshot.
+void CompileStage(const std::vector<CompileInput>& inputs, const CompileOptions& compile,
+                  Definitions* out) {
+  absl::StatusOr<snapshot::v1::Snapshot> compiled = CompileSnapshot(inputs, compile);
+  if (!compiled.ok()) {
+    AddProblems(compiled.status().message(), out);
+  } else if (out->snapshot.stages().empty()) {
+    out->snapshot = *std::move(compiled);
+  } else {
+    MergeStages(*std::move(compiled), &out->snapshot);
+  }
+}
+
+/// Compiles what the settings file says, too.
+void CompileStages(const RunSettings& settings, const std::vector<CompileInput>& inputs,
+                   const ImportOptions& import, CompileOptions compile, Definitions* out) {
+  // --var comes before what the file says.
+  const auto command_line = compile.stage.variables;
+  for (const RunSettings::Stage& stage : settings.stages) {
+    compile.stage.name = stage.name;
+    compile.stage.http_api_name = stage.name == "prod" ? "$default" : stage.name;
+    compile.stage.variables = command_line;
+    compile.stage.variables.insert(stage.variables.begin(), stage.variables.end());
+    std::vector<CompileInput> own = inputs;
+    if (stage.canary) AddCanaries(*stage.canary, import, out, &own);
+    if (!out->ok()) return;
+    CompileStage(own, compile, out);
+  }
+  if (!out->ok()) return;
+  for (const std::string& text : ApplyRunSettings(settings, &out->snapshot)) AddProblems(text, out);
 }
 
 }  // namespace
@@ -47,6 +147,11 @@ absl::StatusOr<std::string> ReadDefinitionFile(const std::string& path) {
 void DefinitionOptions::Bind(FlagSet* flags) {
   flags->String("stage", "NAME", "Stage to serve. Default prod, and $default for HTTP APIs.",
                 &stage);
+  flags->String("settings", "FILE",
+                "Stages with their variables, logs, method settings and canaries, and domains "
+                "(docs/operations.md). The stage of --stage, else the first, is served on every "
+                "host without a domain of its own.",
+                &settings_file);
   flags->Strings("var", "NAME=VALUE", "A stage variable. May be repeated.", &variables);
   flags->Strings(
       "lambda", "NAME=URL[,URL...]",
@@ -96,10 +201,12 @@ bool Definitions::ok() const {
   return true;
 }
 
-Definitions ImportDefinitions(const DefinitionOptions& options) {
-  Definitions out;
-  const auto problem = [&out](absl::string_view text) { out.problems.emplace_back(text); };
+namespace {
 
+/// What the options say of how to import, and to `out` of how to compile.
+ImportOptions ToImportOptions(const DefinitionOptions& options, Definitions* result) {
+  Definitions& out = *result;
+  const auto problem = [&out](absl::string_view text) { out.problems.emplace_back(text); };
   ImportOptions import;
   import.fail_on_warnings = options.strict;
   if (!options.stage.empty()) {
@@ -148,10 +255,8 @@ Definitions ImportDefinitions(const DefinitionOptions& options) {
   import.gateway.set_account_id(options.account);
   import.gateway.set_region(options.region);
   if (absl::Status status = ValidateStageOptions(import.stage); !status.ok()) {
-    for (std::string& line : SplitLines(status.message())) problem(line);
+    AddProblems(status.message(), &out);
   }
-  if (!out.problems.empty()) return out;
-
   out.stage = import.stage;
   out.gateway = import.gateway;
   if (!options.access_log_format.empty()) {
@@ -163,29 +268,36 @@ Definitions ImportDefinitions(const DefinitionOptions& options) {
       out.access_log->set_file(AbsolutePath(options.access_log_file));
     }
   }
-  for (const std::string& file : options.files) {
-    absl::StatusOr<std::string> text = ReadDefinitionFile(file);
-    if (!text.ok()) {
-      problem(text.status().message());
-      continue;
-    }
-    import.file_name = file;
-    ImportResult result = ImportDefinition(*text, import);
-    const bool usable = result.ok();
-    out.reports.push_back(std::move(result.report));
-    if (usable) {
-      out.imported.push_back({file, *std::move(text),
-                              CompileInput{std::move(result.api), std::move(result.deployment),
-                                           std::nullopt, std::move(result.modules)}});
-    }
-  }
+  return import;
+}
+
+}  // namespace
+
+Definitions ImportDefinitions(const DefinitionOptions& options) {
+  Definitions out;
+  const ImportOptions import = ToImportOptions(options, &out);
+  if (out.problems.empty()) ImportFiles(options.files, import, &out, &out.imported);
   return out;
 }
 
 Definitions LoadDefinitions(const DefinitionOptions& options,
                             const std::vector<snapshot::v1::Listener>& listeners,
                             uint64_t version) {
-  Definitions out = ImportDefinitions(options);
+  Definitions out;
+  ImportOptions import = ToImportOptions(options, &out);
+  std::optional<RunSettings> settings;
+  if (!options.settings_file.empty()) {
+    out.files.push_back(options.settings_file);
+    if (absl::StatusOr<RunSettings> read = ReadSettings(options); read.ok()) {
+      settings = *std::move(read);
+      // What the report says of variables is about the first stage.
+      const RunSettings::Stage& first = settings->stages.front();
+      import.stage.variables.insert(first.variables.begin(), first.variables.end());
+    } else {
+      AddProblems(read.status().message(), &out);
+    }
+  }
+  if (out.problems.empty()) ImportFiles(options.files, import, &out, &out.imported);
   if (!out.ok()) return out;
   CompileOptions compile;
   compile.stage = out.stage;
@@ -196,14 +308,11 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
   std::vector<CompileInput> inputs;
   for (Imported& imported : out.imported) inputs.push_back(std::move(imported.input));
   out.imported.clear();
-  absl::StatusOr<snapshot::v1::Snapshot> snapshot = CompileSnapshot(inputs, compile);
-  if (!snapshot.ok()) {
-    for (std::string& line : SplitLines(snapshot.status().message())) {
-      out.problems.push_back(std::move(line));
-    }
-    return out;
+  if (settings) {
+    CompileStages(*settings, inputs, import, compile, &out);
+  } else {
+    CompileStage(inputs, compile, &out);
   }
-  out.snapshot = *std::move(snapshot);
   return out;
 }
 

@@ -18,6 +18,7 @@ namespace postern {
 struct DefinitionOptions {
   std::vector<std::string> files;
   std::string stage;                          ///< empty: prod, and $default for HTTP APIs
+  std::string settings_file;                  ///< of stages and domains; empty: none
   std::vector<std::string> variables;         ///< k=v
   std::vector<std::string> lambdas;           ///< NAME=URL[,URL...]
   std::vector<std::string> allow_unenforced;  ///< each may be a comma-separated list
@@ -47,6 +48,7 @@ struct Imported {
 struct Definitions {
   std::vector<ImportReport> reports;  ///< one for each file, in order
   std::vector<std::string> problems;  ///< with what no report covers: files, options, compilation
+  std::vector<std::string> files;     ///< that were read: these, the settings, canaries
   StageOptions stage;                 ///< as the options say it, like the three that follow
   std::optional<snapshot::v1::AccessLog> access_log;
   snapshot::v1::Gateway gateway;
@@ -59,7 +61,8 @@ struct Definitions {
 /// The text of a definition file. An error names the file.
 absl::StatusOr<std::string> ReadDefinitionFile(const std::string& path);
 
-/// Reads and imports. Every problem of every file is found, not only the first.
+/// Reads and imports, without the settings file. Every problem of every file is found, not only the
+/// first.
 Definitions ImportDefinitions(const DefinitionOptions& options);
 
 /// The same, and compiles.

@@ -7,6 +7,8 @@
 #include "tools/postern/check_command.h"
 #include "tools/postern/control_command.h"
 #include "tools/postern/exit_codes.h"
+#include "tools/postern/explain_command.h"
+#include "tools/postern/invoke_command.h"
 #include "tools/postern/manage_commands.h"
 #include "tools/postern/module_command.h"
 #include "tools/postern/run_command.h"
@@ -23,6 +25,8 @@ constexpr char kHelp[] =
     "  run FILE...     serve OpenAPI definitions, and serve them anew when they change\n"
     "  check FILE...   say what would be applied, approximated, ignored and refused\n"
     "  module FILE...  say what filter modules are and whether they would be loaded\n"
+    "  invoke FILE... METHOD PATH   run one request, and print the answer and its execution log\n"
+    "  explain FILE... METHOD PATH  say what a request would meet, and why\n"
     "\n"
     "  control         keep definitions, deployments and stages, and push them to sidecars\n"
     "  sidecar         serve what a control plane pushes\n"
@@ -49,6 +53,8 @@ int main(int argc, char** argv) {
   if (command == "run") return postern::RunCommand(rest);
   if (command == "check") return postern::CheckCommand(rest);
   if (command == "module") return postern::ModuleCommand(rest);
+  if (command == "invoke") return postern::InvokeCommand(rest);
+  if (command == "explain") return postern::ExplainCommand(rest);
   if (command == "control") return postern::ControlCommand(rest);
   if (command == "sidecar") return postern::SidecarCommand(rest);
   if (const auto manage = postern::FindManageCommand(command)) return manage(rest);

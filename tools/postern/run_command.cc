@@ -40,6 +40,10 @@ class DefinitionRunner {
     Definitions definitions = control_ != nullptr
                                   ? ImportDefinitions(options_.definitions)
                                   : LoadDefinitions(options_.definitions, {}, ++version_);
+    if (definitions.files != files_ && (first || definitions.ok())) {
+      files_ = definitions.files;
+      if (watcher_ != nullptr) Watch();
+    }
     if (definitions.ok() && control_ != nullptr) {
       if (absl::Status status = control_->Deploy(definitions); !status.ok()) {
         definitions.problems.emplace_back(status.message());
@@ -82,7 +86,7 @@ class DefinitionRunner {
 
   void Watch() {
     watcher_ = std::make_unique<FileWatcher>(
-        server_.dispatcher(), options_.definitions.files, [this](const std::vector<std::string>&) {
+        server_.dispatcher(), files_, [this](const std::vector<std::string>&) {
           Log(LogLevel::kInfo, "reload", {{"cause", "a definition has changed"}});
           Load(/*first=*/false);
         });
@@ -113,6 +117,7 @@ class DefinitionRunner {
   LocalControl* const control_;
   Server& server_;
   std::unique_ptr<FileWatcher> watcher_;
+  std::vector<std::string> files_;  // that the definitions were read from
   uint64_t version_ = 0;
   int exit_code_ = kExitOk;
 };
@@ -125,6 +130,9 @@ int RunCommand(const std::vector<std::string>& args) {
   options.Bind(&command.flags());
   int code = kExitOk;
   const auto check = [&options] {
+    if (!options.control.store.empty() && !options.definitions.settings_file.empty()) {
+      return absl::InvalidArgumentError("--settings says what --store keeps; use one of them");
+    }
     absl::Status status = options.gateway.Check();
     return status.ok() ? options.control.Check() : status;
   };

@@ -116,11 +116,21 @@ std::optional<std::string_view> Similar(std::string_view name,
   return std::nullopt;
 }
 
-bool ImportContext::Add(Node node, Finding finding) {
+namespace {
+
+Place PlaceOf(Node node) {
   const Mark mark = node.key_mark();
-  finding.place.line = static_cast<int>(mark.line);
-  finding.place.column = static_cast<int>(mark.column);
-  finding.place.pointer = node.Pointer();
+  return {static_cast<int>(mark.line), static_cast<int>(mark.column), node.Pointer()};
+}
+
+}  // namespace
+
+void ImportContext::PlacesFilter(std::string scope, std::string name, Node node) {
+  filter_places_.insert_or_assign({std::move(scope), std::move(name)}, PlaceOf(node));
+}
+
+bool ImportContext::Add(Node node, Finding finding) {
+  finding.place = PlaceOf(node);
   covered_.insert(finding.place.pointer);
   // An operation that is looked at twice, or a component that several refer to.
   std::string key = Concat(static_cast<int>(finding.disposition), "\n", finding.place.pointer, "\n",

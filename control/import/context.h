@@ -79,6 +79,10 @@ class ImportContext {
   /// Reports what nothing has covered, so that the report is complete whatever was overlooked.
   void ReportUncovered();
 
+  /// Remembers where what configures the filter `name` in `scope` stands (FilterPlaces).
+  void PlacesFilter(std::string scope, std::string name, Node node);
+  FilterPlaces TakeFilterPlaces() { return std::move(filter_places_); }
+
   /// Guards that were given up, a line each, for Deployment.unenforced.
   const std::vector<std::string>& unenforced() const { return unenforced_; }
 
@@ -120,6 +124,7 @@ class ImportContext {
   std::unordered_set<std::string> looked_at_;  // pointers of extensions that were read
   std::unordered_set<std::string> allowances_used_;
   std::vector<std::string> unenforced_;
+  FilterPlaces filter_places_;
 };
 
 /// Whether the name of an extension suggests that it guards something: it speaks of authorization,

@@ -68,15 +68,15 @@ void FilterImporter::ReadRoot(Node filters, Node modules, Node upstreams,
                               v1::Deployment& deployment) {
   if (modules) ReadModules(modules);
   if (upstreams) ReadUpstreams(upstreams, deployment);
-  if (filters) ImportList(filters, /*is_api=*/true, of_api_, *deployment.mutable_filters());
+  if (filters) ImportList(filters, /*scope=*/"", of_api_, *deployment.mutable_filters());
 }
 
-void FilterImporter::Import(Node filters, FiltersInForce& in_force,
+void FilterImporter::Import(Node filters, const std::string& scope, FiltersInForce& in_force,
                             google::protobuf::RepeatedPtrField<v1::FilterEntry>& out) {
-  ImportList(filters, /*is_api=*/false, in_force, out);
+  ImportList(filters, scope, in_force, out);
 }
 
-void FilterImporter::ImportList(Node filters, bool is_api, FiltersInForce& in_force,
+void FilterImporter::ImportList(Node filters, const std::string& scope, FiltersInForce& in_force,
                                 google::protobuf::RepeatedPtrField<v1::FilterEntry>& out) {
   context_.LooksAt(filters);
   if (!context_.IsArray(filters, "x-postern-filters")) return;
@@ -90,13 +90,15 @@ void FilterImporter::ImportList(Node filters, bool is_api, FiltersInForce& in_fo
     const Node node = context_.Resolve(element);
     if (!node || !context_.IsObject(node, kKind)) continue;
     v1::FilterEntry entry;
-    if (!ReadEntry(node, is_api, in_force, names, entry)) continue;
+    if (!ReadEntry(node, scope.empty(), in_force, names, entry)) continue;
     if (!context_.capabilities().filters) {
       context_.Guard(node, kKind, "filters", {entry.name()},
                      "Filters are not loaded by this version.");
       continue;
     }
     context_.Applied(node, kKind);
+    const Node config = node.Find("config");
+    context_.PlacesFilter(scope, entry.name(), config ? config : node);
     if (!entry.module().empty()) used_.insert(entry.module());
     *out.Add() = std::move(entry);
   }
@@ -164,6 +166,8 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
       } else {
         entry.set_pause_limit_ms(static_cast<uint32_t>(*ms));
       }
+    } else if (member == "required") {
+      entry.set_required(value_of(context_.Bool(value, kKind)).value_or(true));
     } else if (member == "disabled") {
       entry.set_disabled(value_of(context_.Bool(value, kKind)).value_or(false));
     } else if (member == "description") {
@@ -171,8 +175,8 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
     } else {
       valid = false;
       RefuseMember(context_, value, kKind,
-                   {"name", "module", "point", "config", "onFailure", "pauseLimitMs", "disabled",
-                    "description"});
+                   {"name", "module", "point", "config", "onFailure", "pauseLimitMs", "required",
+                    "disabled", "description"});
     }
   }
   if (entry.name().empty() || entry.name().size() > 64 || !kNameChars.HasAll(entry.name())) {
@@ -222,10 +226,14 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
     if (!entry.has_pause_limit_ms() && above->second.pause_limit_ms) {
       entry.set_pause_limit_ms(*above->second.pause_limit_ms);
     }
+    if (!entry.has_required() && !above->second.required) entry.set_required(false);
   }
   const v1::FilterPoint point = above == in_force.end() ? entry.point() : above->second.point;
   if (entry.failure_policy() == v1::FAILURE_POLICY_SKIP && point == v1::FILTER_POINT_AUTHORIZE) {
     problem(node, "A filter that authorizes cannot be skipped when it fails.");
+  }
+  if (entry.has_required() && !entry.required() && point == v1::FILTER_POINT_AUTHORIZE) {
+    problem(node, "A filter that authorizes is always required.");
   }
   if (!valid) return false;
   if (entry.disabled()) {
@@ -238,6 +246,7 @@ bool FilterImporter::ReadEntry(Node node, bool is_api, FiltersInForce& in_force,
     placed.point = entry.point();
   }
   placed.failure_policy = entry.failure_policy();
+  placed.required = !entry.has_required() || entry.required();
   if (entry.has_pause_limit_ms()) placed.pause_limit_ms = entry.pause_limit_ms();
   if (in_force.size() > kMaxChain) {
     problem(node, "More than 64 filters stand in one chain.");

@@ -20,6 +20,7 @@ struct FilterInForce {
   snapshot::v1::FilterPoint point = snapshot::v1::FILTER_POINT_UNSPECIFIED;
   snapshot::v1::FailurePolicy failure_policy = snapshot::v1::FAILURE_POLICY_DENY;
   std::optional<uint32_t> pause_limit_ms;
+  bool required = true;
 };
 using FiltersInForce = std::map<std::string, FilterInForce, std::less<>>;
 
@@ -32,9 +33,9 @@ class FilterImporter {
   /// Reads the members of the document's root; absent nodes are fine. First of all.
   void ReadRoot(Node filters, Node modules, Node upstreams, snapshot::v1::Deployment& deployment);
 
-  /// Reads the filters of a path or an operation. `in_force` has those of the scopes above, and
-  /// gets what these change.
-  void Import(Node filters, FiltersInForce& in_force,
+  /// Reads the filters of a path or an operation, the `scope` "/pets" or "GET /pets". `in_force`
+  /// has those of the scopes above, and gets what these change.
+  void Import(Node filters, const std::string& scope, FiltersInForce& in_force,
               google::protobuf::RepeatedPtrField<snapshot::v1::FilterEntry>& out);
 
   /// Those of the whole API.
@@ -51,7 +52,7 @@ class FilterImporter {
     Node node;
   };
 
-  void ImportList(Node filters, bool is_api, FiltersInForce& in_force,
+  void ImportList(Node filters, const std::string& scope, FiltersInForce& in_force,
                   google::protobuf::RepeatedPtrField<snapshot::v1::FilterEntry>& out);
   bool ReadEntry(Node node, bool is_api, FiltersInForce& in_force, std::set<std::string>& names,
                  snapshot::v1::FilterEntry& entry);

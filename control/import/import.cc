@@ -155,6 +155,7 @@ class Importer {
     resources_.Finish(result_.api.id(), result_.deployment);
     models_.Finish(result_.deployment);
     result_.modules = filters_.TakeModules();
+    result_.filter_places = context_.TakeFilterPlaces();
     context_.RefuseMisplaced();
     context_.ReportUncovered();
     context_.ReportUnusedAllowances();
@@ -374,6 +375,7 @@ class Importer {
                          "Invalid minimum compression size, must be between 0 and 10485760");
       } else if (context_.capabilities().filters) {
         result_.deployment.set_minimum_compression_bytes(static_cast<uint32_t>(*size));
+        context_.PlacesFilter("", "postern.compress", value);
         context_.Applied(value, name);
       } else {
         context_.Ignored(value, name, "Responses are not compressed by this version.");
@@ -394,6 +396,7 @@ class Importer {
       ReadEndpointConfiguration(value);
     } else if (name == "x-amazon-apigateway-cors") {
       ImportCors(context_, value, *result_.deployment.mutable_cors());
+      context_.PlacesFilter("", "postern.cors", value);
     } else if (name == "x-amazon-apigateway-security-policy") {
       ReadSecurityPolicy(value);
     } else if (name == "x-amazon-apigateway-endpoint-access-mode") {
@@ -734,7 +737,7 @@ class Importer {
     if (const Node placed = item.Find("x-postern-filters")) {
       auto& of_resource = resources_.Filters(text);
       if (of_resource.empty()) {
-        filters_.Import(placed, filters, of_resource);
+        filters_.Import(placed, text, filters, of_resource);
       } else {
         context_.Problem(placed, "filter",
                          "Another path is the same resource and has filters already.");

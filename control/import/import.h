@@ -59,6 +59,7 @@ struct ImportResult {
   snapshot::v1::Api api;
   snapshot::v1::Deployment deployment;
   std::vector<snapshot::v1::Module> modules;  ///< that its filters need, by name
+  FilterPlaces filter_places;
   ImportReport report;
 
   /// Whether `api` and `deployment` may be used. If not, the report says why.

@@ -1343,6 +1343,25 @@ TEST(ImportFilters, CompressionIsAProperty) {
   EXPECT_EQ(result.modules[0].version(), "1.0.0");
 }
 
+// plugin-abi.md §9: `required: false`, which overrides inherit.
+TEST(ImportFilters, MayBeDispensedWith) {
+  const ImportResult result = Import(
+      Definition("  /x:\n    get:\n      x-postern-filters: [{name: a, config: {b: 1}}]\n      "
+                 "x-amazon-apigateway-integration: {type: mock}\n",
+                 "x-postern-filters: [{name: a, module: m, point: request, required: false}]\n"));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  EXPECT_TRUE(result.deployment.filters(0).has_required());
+  EXPECT_FALSE(result.deployment.filters(0).required());
+  const v1::Method* method = FindMethod(result.deployment, "/x", "GET");
+  EXPECT_TRUE(method->filters(0).has_required());
+  EXPECT_FALSE(method->filters(0).required());
+  EXPECT_FALSE(
+      Import(Definition("  /x: {}\n",
+                        "x-postern-filters: [{name: a, module: m, point: authorize, required: "
+                        "false}]\n"))
+          .ok());
+}
+
 TEST(ImportFilters, UpstreamsAreNamed) {
   const ImportResult result =
       Import(Definition("  /x: {}\n",

@@ -54,6 +54,8 @@ v1::Method OperationImporter::Import(Node operation, Node shared_parameters,
   method.set_http_method(std::string(http_method));
   has_body_model_ = false;
   if (!context_.IsObject(operation, "operation")) return method;
+  const std::string scope = Concat(http_method, " ", path);
+  context_.PlacesFilter(scope, "postern.validate", operation);
 
   Node responses;
   Node request_body;
@@ -69,8 +71,9 @@ v1::Method OperationImporter::Import(Node operation, Node shared_parameters,
       request_body = value;
     } else if (name == "x-amazon-apigateway-integration") {
       integration = value;
+      context_.PlacesFilter(scope, "postern.transform", value);
     } else if (name == "x-postern-filters") {
-      filters_.Import(value, filters_above, *method.mutable_filters());
+      filters_.Import(value, scope, filters_above, *method.mutable_filters());
     } else if (name == "parameters" || name == "security" || name == "consumes" ||
                name == "x-amazon-apigateway-auth" ||
                name == "x-amazon-apigateway-request-validator") {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace postern {
@@ -24,6 +26,11 @@ struct Place {
   int column = 0;
   std::string pointer;  ///< RFC 6901; "" is the whole document
 };
+
+/// Where the configurations of filters stand, by scope ("" for the API, else "/pets" or "GET
+/// /pets") and name of the filter; of those that a property asks for ("postern.cors"), where that
+/// stands.
+using FilterPlaces = std::map<std::pair<std::string, std::string>, Place>;
 
 /// One line of an import report.
 struct Finding {

@@ -2,13 +2,13 @@
 
 namespace postern {
 
-void ProblemList::Problem(std::string path, std::string text) {
+void ProblemList::Problem(SnapshotProblem problem) {
   if (problems_.size() == RuntimeSnapshot::kMaxProblems) return;
   if (problems_.size() == RuntimeSnapshot::kMaxProblems - 1) {
     problems_.push_back({"", "there are more problems than are shown here"});
     return;
   }
-  problems_.push_back({std::move(path), std::move(text)});
+  problems_.push_back(std::move(problem));
 }
 
 bool Field::InRange(std::string_view name, uint64_t value, uint64_t least, uint64_t most) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/config/runtime_snapshot.h"
@@ -14,7 +15,10 @@ namespace postern {
 /// Gathers what is wrong with a snapshot.
 class ProblemList {
  public:
-  void Problem(std::string path, std::string text);
+  void Problem(std::string path, std::string text) {
+    Problem(SnapshotProblem{std::move(path), std::move(text)});
+  }
+  void Problem(SnapshotProblem problem);
   void Note(std::string path, std::string text) {
     notes_.push_back({std::move(path), std::move(text)});
   }

@@ -139,6 +139,7 @@ std::vector<FilterSpec> ReadFilters(
         item.InRange("pause_limit_ms", entry.pause_limit_ms(), 1, kMaxPauseMs)) {
       spec.pause_limit_ms = entry.pause_limit_ms();
     }
+    spec.required = !entry.has_required() || entry.required();
 
     const auto above = in_force->find(spec.name);
     FilterPoint point;
@@ -183,6 +184,9 @@ std::vector<FilterSpec> ReadFilters(
     }
     if (point == FilterPoint::kAuthorize && spec.failure_policy == FilterFailurePolicy::kSkip) {
       item.Problem("failure_policy", "cannot be SKIP for a filter that authorizes");
+    }
+    if (point == FilterPoint::kAuthorize && !spec.required) {
+      item.Problem("required", "cannot be false for a filter that authorizes");
     }
     out.push_back(std::move(spec));
   }

@@ -29,6 +29,12 @@ struct SnapshotProblem {
   std::string path;
   std::string text;  ///< e.g. "40 is below 50"
 
+  /// The filter whose configuration it is about: of the API `api_id`, placed by the API ("") or by
+  /// a resource or method ("/pets", "GET /pets"). Empty `filter`: none.
+  std::string api_id = {};
+  std::string scope = {};
+  std::string filter = {};
+
   /// "path: text"
   std::string ToString() const;
 };
@@ -62,6 +68,9 @@ class RuntimeSnapshot {
     std::shared_ptr<const AwsCredentialsProvider> credentials;
     /// Loads filter modules. Null: a snapshot with filters is refused.
     ModuleLoader* modules = nullptr;
+    /// Longest time that one call into a module may take while this is built; one that takes longer
+    /// is named and ends the process. 0: for ever.
+    uint32_t stuck_filter_ms = 10000;
   };
 
   /// Checks `message` and makes its runtime objects. Refuses whatever this gateway cannot do, and

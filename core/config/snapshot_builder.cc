@@ -8,6 +8,7 @@
 
 #include "core/config/cluster_reader.h"
 #include "core/config/listener_reader.h"
+#include "core/filter/hook_watchdog.h"
 #include "core/observe/access_log_format.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
@@ -935,6 +936,12 @@ void SnapshotBuilder::MakeStandardFilters() {
   }
 }
 
+bool SnapshotBuilder::UsesModules() const {
+  return message_.modules_size() > 0 ||
+         std::any_of(standard_.begin(), standard_.end(),
+                     [](const auto& one) { return !one.second.modules().empty(); });
+}
+
 // Loads what the stages' filters need, no more.
 void SnapshotBuilder::LoadModules() {
   std::set<std::string> used;
@@ -980,7 +987,14 @@ void SnapshotBuilder::LoadModule(const ModuleLoader::Request& request, const Fie
   }
   const absl::StatusOr<const FilterModule*> module = options_.modules->Load(request);
   if (module.ok()) {
-    filters_->AddModule(request.name, *module);
+    const bool quarantined = options_.modules->IsQuarantined(**module);
+    if (quarantined) {
+      field.Note("quarantine",
+                 Concat((*module)->title(), " has ended the process ", FaultRecord::kLimit,
+                        " times or more in the last minutes; filters of it that are "
+                        "not required are left out until the next start"));
+    }
+    filters_->AddModule(request.name, *module, quarantined);
   } else {
     field.Problem(std::string(module.status().message()));
   }
@@ -1215,6 +1229,11 @@ void SnapshotBuilder::Make() {
   out_->version_ = message_.version();
   MakeClusters();
   MakeStandardFilters();
+  std::optional<HookWatchdog> watchdog;
+  if (options_.modules != nullptr && options_.stuck_filter_ms > 0 && UsesModules()) {
+    watchdog.emplace(std::vector<HookWatchdog::Watched>{{ThreadBreadcrumb(), ::pthread_self()}},
+                     HookWatchdog::Options{.limit_ms = options_.stuck_filter_ms});
+  }
   if (problems_.ok()) LoadModules();
   if (!problems_.ok()) return;
   MakeFunctions();
@@ -1246,7 +1265,8 @@ void SnapshotBuilder::Make() {
   if (filters_ != nullptr) {
     for (const FilterSetBuilder::Problem& problem : filters_->problems()) {
       // A module may repeat what it was given.
-      problems_.Problem(secret_values_.Mask(problem.where), secret_values_.Mask(problem.text));
+      problems_.Problem({secret_values_.Mask(problem.where), secret_values_.Mask(problem.text),
+                         problem.api_id, problem.scope, problem.filter});
     }
     out_->filters_ = filters_->Finish();
   }

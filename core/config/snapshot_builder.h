@@ -81,6 +81,7 @@ class SnapshotBuilder {
       const google::protobuf::Map<std::string, std::string>& variables,
       const google::protobuf::Map<std::string, std::string>* overrides);
   void MakeStandardFilters();
+  bool UsesModules() const;
   void LoadModules();
   void LoadModule(const ModuleLoader::Request& request, const Field& field);
   template <typename Message>

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <memory>
 
+#include "core/filter/fault_record.h"
+
 namespace postern {
 namespace {
 
@@ -104,6 +106,7 @@ void OnFault(int signal) {
       module = instance->module;
     }
     if (module != nullptr) {
+      FaultRecord::Note(*module, hook);
       line.AddKey("module", module->name());
       line.AddKey("module_version", module->version());
       line.AddKey("digest", module->digest());

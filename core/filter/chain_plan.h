@@ -39,6 +39,8 @@ struct FilterBinding {
   FilterFailurePolicy failure_policy = FilterFailurePolicy::kDeny;
   /// May set `authorizer.*`; its failure is AUTHORIZER_FAILURE.
   bool is_authorizer = false;
+  /// False: it is left out for a while when it fails again and again.
+  bool required = true;
 
   friend bool operator==(const FilterBinding&, const FilterBinding&) = default;
 };

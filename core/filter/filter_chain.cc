@@ -129,6 +129,10 @@ void FilterChain::Create() noexcept {
     auto* filter = new (env_.arena->Allocate(sizeof(StreamFilter), alignof(StreamFilter)))
         StreamFilter(this, static_cast<uint16_t>(i), &binding, local);
     filters_[i] = filter;
+    if (!binding.required && local->quarantined_until_ms != 0 &&
+        worker_->dispatcher()->NowMs() < local->quarantined_until_ms) {
+      continue;
+    }
     if ((binding.hooks & kHookStreamCreate) == 0) {
       filter->present = true;
     } else {
@@ -172,7 +176,8 @@ void FilterChain::End() noexcept {
     return;
   }
   worker_->ForgetStamp();
-  for (size_t i = 0; i < size_; ++i) {
+  const uint32_t hooks = env_.plan->hooks();
+  for (size_t i = 0; (hooks & kHookStreamEnd) != 0 && i < size_; ++i) {
     StreamFilter* filter = filters_[i];
     if (!filter->present || !HasHook(*filter, kHookStreamEnd)) continue;
     worker_->EnterHook(filter, HookName::kStreamEnd, env_.context);
@@ -185,10 +190,12 @@ void FilterChain::End() noexcept {
     if (filters_[i]->things() != nullptr) worker_->EndThings(filters_[i]);
   }
   for (int d : {kRequest, kResponse}) {
-    for (size_t s = 0; s <= count_[d]; ++s) DropDirection(d, &At(d, s));
+    for (size_t s = 0; s <= count_[d]; ++s) {
+      if (Direction& at = At(d, s); at.body != nullptr) DropDirection(d, &at);
+    }
   }
   store_.Clear(&reply_body_);
-  for (size_t i = size_; i-- > 0;) {
+  for (size_t i = (hooks & kHookStreamDestroy) != 0 ? size_ : 0; i-- > 0;) {
     StreamFilter* filter = filters_[i];
     if (filter->self == nullptr || !HasHook(*filter, kHookStreamDestroy)) continue;
     worker_->EnterHook(filter, HookName::kStreamDestroy, nullptr);
@@ -718,6 +725,14 @@ void FilterChain::Fail(StreamFilter* filter, std::string_view what) {
   LocalFilter* local = filter->local();
   (what == "filter_stalled" ? local->cells->stalls : local->cells->failures).Add();
   const bool skip = binding.failure_policy == FilterFailurePolicy::kSkip && !binding.is_authorizer;
+  if (!binding.required && local->CountFailure(worker_->dispatcher()->NowMs(), worker_->limits())) {
+    local->cells->quarantines.Add();
+    Log(LogLevel::kError, "filter_quarantined",
+        {{"filter", binding.instance->name},
+         {"module", binding.instance->module->title()},
+         {"api", binding.instance->api_id},
+         {"ms", uint64_t{worker_->limits().quarantine_ms}}});
+  }
   if (local->TakeLogLine(worker_->dispatcher()->NowMs(), worker_->limits())) {
     Log(LogLevel::kError, what,
         {{"filter", binding.instance->name},

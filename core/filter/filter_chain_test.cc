@@ -779,6 +779,46 @@ TEST_F(FilterChainTest, SkipWhileBufferingLetsGoWhatWasCollected) {
   EXPECT_EQ(exchange.request_ends, 1);
 }
 
+// One that fails again and again, and is not required, is left out for a while.
+TEST_F(FilterChainTest, WhoFailsTooOftenIsQuarantined) {
+  FilterLimits limits;
+  limits.quarantine_failures = 3;
+  limits.quarantine_ms = 100;
+  TestWorker worker(limits);
+  int failing = 0;
+  const auto run = [&](bool required) {
+    TestFilter a;
+    a.name = required ? "required" : "optional";
+    a.required = required;
+    a.request_headers = [&](postern_ctx*, uint32_t) {
+      ++failing;
+      return POSTERN_FAIL;
+    };
+    TestPlan plan(&worker, {&a});
+    std::vector<uint16_t> statuses;
+    const auto exchange = [&] {
+      ChainExchange one(&plan);
+      one.Request();
+      if (one.dones == 0) one.Respond();
+      statuses.push_back(one.status);
+    };
+    for (int i = 0; i < 5; ++i) exchange();
+    EXPECT_EQ(plan.local->local(0)->cells->quarantines.value(), required ? 0u : 1u);
+    if (!required) {
+      EXPECT_EQ(failing, 3);
+      EXPECT_TRUE(RunUntil(
+          &worker.dispatcher,
+          [&] { return worker.dispatcher.NowMs() >= plan.local->local(0)->quarantined_until_ms; },
+          2000));
+      exchange();
+      EXPECT_EQ(failing, 4) << "it has another chance";
+    }
+    return statuses;
+  };
+  EXPECT_EQ(run(/*required=*/false), (std::vector<uint16_t>{500, 500, 500, 200, 200, 500}));
+  EXPECT_EQ(run(/*required=*/true), std::vector<uint16_t>(5, 500));
+}
+
 TEST_F(FilterChainTest, FailAfterTheHeadHasGoneCutsTheExchange) {
   TestFilter a = Tracer("a");
   a.response_body = [&](postern_ctx*, uint32_t) { return POSTERN_FAIL; };

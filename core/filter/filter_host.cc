@@ -155,6 +155,12 @@ postern_status Refused(StreamFilter* filter, std::string_view function, std::str
   return POSTERN_E_STATE;
 }
 
+/// The same for what is wrong whenever it is said.
+postern_status Invalid(StreamFilter* filter, std::string_view function, std::string_view why) {
+  filter->worker()->Misuse(filter, function, why);
+  return POSTERN_E_INVALID;
+}
+
 /// A map that may be looked at now, with its head for the pseudo-headers.
 struct Fields {
   HeaderMap* map = nullptr;
@@ -337,8 +343,15 @@ postern_status WriteHeader(postern_ctx* ctx, uint32_t map, std::string_view name
   const bool remove = replace && text.data == nullptr;
   const std::string_view value = ViewOf(text);
   const bool pseudo = name[0] == ':';
-  if (!pseudo && (!IsWritableField(name) || !IsWritableValue(value))) return POSTERN_E_INVALID;
-  if (pseudo && (remove || !replace)) return POSTERN_E_INVALID;
+  if (!pseudo && !IsWritableField(name)) {
+    return Invalid(filter, function, "no field name, or one that belongs to the codecs");
+  }
+  if (!pseudo && !IsWritableValue(value)) {
+    return Invalid(filter, function, "no field value: a control character, or space at an end");
+  }
+  if (pseudo && (remove || !replace)) {
+    return Invalid(filter, function, "a pseudo-header has one value");
+  }
   if (!IsHere(*filter, map)) return Refused(filter, function, "the map is not at this filter");
   Fields fields;
   if (const postern_status status = FieldsOf(filter, map, &fields); status != POSTERN_OK) {
@@ -436,7 +449,7 @@ postern_status HostVarGet(postern_ctx* ctx, uint32_t var, postern_value* out) {
   StreamFilter* filter = Allowed(ctx, During::kVariable, "var_get");
   if (filter == nullptr) return POSTERN_E_STATE;
   const Variable* variable = filter->binding->instance->FindVariable(var);
-  if (variable == nullptr) return POSTERN_E_INVALID;
+  if (variable == nullptr) return Invalid(filter, "var_get", "an id of no variable here");
   *out = postern_value{};
   const RequestContext& context = *filter->chain->context();
   if (variable->id == VariableId::kAuthorizerValue || variable->id == VariableId::kFilterValue) {

@@ -60,6 +60,7 @@ FilterSetBuilder::Layer FilterSetBuilder::Apply(const Layer& above, std::string_
     } else {
       over->failure_policy = spec.failure_policy;
       over->pause_limit_ms = spec.pause_limit_ms;
+      over->required = spec.required;
       over->only_below = false;
       if (!spec.config.empty()) {
         over->config = Configure(over->instance, scope, spec.config, over->config);
@@ -81,6 +82,7 @@ std::optional<FilterSetBuilder::Active> FilterSetBuilder::Add(std::string_view s
     active.point = *spec.point;
     active.failure_policy = spec.failure_policy;
     active.pause_limit_ms = spec.pause_limit_ms;
+    active.required = spec.required;
     return active;
   }
   FilterInstance* const instance =
@@ -95,8 +97,8 @@ std::optional<FilterSetBuilder::Active> FilterSetBuilder::Add(std::string_view s
   instance->module = module->second;
   instance->id_tag = id_tag_;
   instance->config = Configure(instance, scope, config, nullptr);
-  Active active{spec.name,           instance,  instance->config, *spec.point, spec.failure_policy,
-                spec.pause_limit_ms, spec.side, spec.only_below};
+  Active active{spec.name,           instance,  instance->config, *spec.point,  spec.failure_policy,
+                spec.pause_limit_ms, spec.side, spec.only_below,  spec.required};
   if (!scope.empty()) shared_.emplace(key, active);
   return active;
 }
@@ -129,7 +131,8 @@ const void* FilterSetBuilder::Configure(FilterInstance* instance, std::string_vi
                error.field.empty() ? "" : ": ", error.field);
     // Stages of one API have the same to say.
     if (!reported_.emplace(where, error.text).second) continue;
-    problems_.push_back({std::move(where), std::move(error.text)});
+    problems_.push_back({std::move(where), std::move(error.text), place_.api_id, std::string(scope),
+                         instance->name});
   }
   return nullptr;
 }
@@ -138,6 +141,7 @@ const ChainPlan* FilterSetBuilder::Plan(const Layer& layer, bool only_unrouted) 
   Layer chosen;
   for (const Active& one : layer) {
     if (one.only_below) continue;
+    if (!one.required && quarantined_.count(one.instance->module) > 0) continue;
     if (only_unrouted && one.point != FilterPoint::kResponse &&
         one.point != FilterPoint::kRequest) {
       continue;
@@ -164,13 +168,14 @@ const ChainPlan* FilterSetBuilder::Plan(const Layer& layer, bool only_unrouted) 
     binding.point = one.point;
     binding.failure_policy = one.failure_policy;
     binding.is_authorizer = one.point == FilterPoint::kAuthorize;
+    binding.required = one.required;
   }
   if (filters.empty()) return nullptr;
   std::string key;
   for (const FilterBinding& filter : filters) {
     key += Concat(filter.instance->id, " ", reinterpret_cast<uintptr_t>(filter.config), " ",
                   filter.pause_limit_ms, " ", static_cast<int>(filter.point), " ",
-                  static_cast<int>(filter.failure_policy), "\n");
+                  static_cast<int>(filter.failure_policy), filter.required ? "" : "?", "\n");
   }
   const auto known = plans_.find(key);
   if (known != plans_.end()) return known->second;

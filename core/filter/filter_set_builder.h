@@ -34,6 +34,7 @@ struct FilterSpec {
   FilterFailurePolicy failure_policy = FilterFailurePolicy::kDeny;
   uint32_t pause_limit_ms = 10000;
   bool disabled = false;  ///< takes the one of this name out
+  bool required = true;   ///< false: the gateway may serve without it
   /// Other than kListed: a filter of the gateway's own, which gives way in a chain where the
   /// definition places one of the same module.
   FilterSide side = FilterSide::kListed;
@@ -58,6 +59,9 @@ class FilterSetBuilder {
   struct Problem {
     std::string where;  ///< `GET /pets, filter "auth" (postern.jwt 1.2.0): issuers[0].jwks_uri`
     std::string text;
+    std::string api_id;
+    std::string scope;   ///< as FilterScope::name
+    std::string filter;  ///< its name
   };
 
   /// One stage, or canary, of an API: what its filters can reach.
@@ -72,9 +76,11 @@ class FilterSetBuilder {
 
   explicit FilterSetBuilder(std::shared_ptr<RetiredConfigs> retired);
 
-  /// Makes `name` stand for `module` in what follows.
-  void AddModule(std::string_view name, const FilterModule* module) {
+  /// Makes `name` stand for `module` in what follows. One that is `quarantined` is in no chain
+  /// where it is not required.
+  void AddModule(std::string_view name, const FilterModule* module, bool quarantined = false) {
     modules_[std::string(name)] = module;
+    if (quarantined) quarantined_.insert(module);
   }
 
   /// Begins a place; configures what its API places. Chain() and so on are of it from then on.
@@ -102,6 +108,7 @@ class FilterSetBuilder {
     uint32_t pause_limit_ms;
     FilterSide side;
     bool only_below;  // and no scope below has overridden it
+    bool required;
   };
   using Layer = std::vector<Active>;  // outer scopes first, as they were listed
 
@@ -114,6 +121,7 @@ class FilterSetBuilder {
   std::shared_ptr<FilterSet> set_;
   uint32_t id_tag_;
   std::map<std::string, const FilterModule*, std::less<>> modules_;
+  std::set<const FilterModule*> quarantined_;
   std::vector<Problem> problems_;
   std::set<std::pair<std::string, std::string>> reported_;
 

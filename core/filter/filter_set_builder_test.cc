@@ -242,6 +242,17 @@ TEST_F(FilterSetBuilderTest, OverridesMayChangeHowNotWhat) {
   EXPECT_EQ(builder_->Chain({{"PUT /x", {Disabled("a")}}}), nullptr);
 }
 
+// plugin-abi.md §9, "Repeated fault": left out where it is not required, kept where it is.
+TEST_F(FilterSetBuilderTest, QuarantinedModulesAreLeftOutWhereTheyAreNotRequired) {
+  builder_->AddModule("test.m", &module_, /*quarantined=*/true);
+  FilterSpec optional = Spec("a", FilterPoint::kRequest);
+  optional.required = false;
+  builder_->Begin(Place(), {optional, Spec("b", FilterPoint::kRequest)});
+  EXPECT_THAT(Names(builder_->Chain({})), ElementsAre("b"));
+  EXPECT_THAT(Names(builder_->Chain({{"GET /x", {Override("a", "")}}})), ElementsAre("a", "b"));
+  EXPECT_THAT(Problems(), IsEmpty());
+}
+
 // Methods that place the same filter alike share one instance, and with it its worker state.
 TEST_F(FilterSetBuilderTest, EqualPlacementsBelowTheApiAreOneInstance) {
   builder_->Begin(Place(), {});

@@ -67,6 +67,9 @@ void FilterStatsRegistry::Collect(MetricsSink* sink) {
             &FilterCells::foreign_calls);
     counter("postern_filter_slow_hooks", "Calls of a filter above the warning threshold.",
             &FilterCells::slow_hooks);
+    counter("postern_filter_quarantines",
+            "Times that a filter which is not required was left out after many failures.",
+            &FilterCells::quarantines);
     counter("postern_filter_log_dropped", "Log lines of a filter beyond its rate.",
             &FilterCells::log_dropped);
     counter("postern_filter_callouts", "HTTP exchanges that a filter began.",

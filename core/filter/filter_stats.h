@@ -31,6 +31,7 @@ struct alignas(64) FilterCells {
   CounterCell misuses;        ///< calls in the wrong phase, refused
   CounterCell foreign_calls;  ///< calls from threads that may not; written by any thread
   CounterCell slow_hooks;     ///< above the warning threshold
+  CounterCell quarantines;    ///< times that it was left out for a while
   CounterCell log_dropped;    ///< lines beyond its rate
   CounterCell callouts;
 };

@@ -1,6 +1,7 @@
 #include "core/filter/filter_worker.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "core/base/log.h"
@@ -47,6 +48,18 @@ bool LocalFilter::TakeLogLine(uint64_t now_ms, const FilterLimits& limits) {
     return false;
   }
   --log_tokens;
+  return true;
+}
+
+bool LocalFilter::CountFailure(uint64_t now_ms, const FilterLimits& limits) {
+  if (now_ms < quarantined_until_ms) return false;
+  if (failures == 0 || now_ms - failing_since_ms > limits.quarantine_window_ms) {
+    failures = 0;
+    failing_since_ms = now_ms;
+  }
+  if (++failures < limits.quarantine_failures) return false;
+  failures = 0;
+  quarantined_until_ms = now_ms + limits.quarantine_ms;
   return true;
 }
 
@@ -304,6 +317,14 @@ void FilterWorker::EndThings(FilterOwner* owner) {
 void FilterWorker::Misuse(FilterOwner* owner, std::string_view function, std::string_view why) {
   LocalFilter* local = owner->local();
   const bool own_thread = OnOwnThread();
+  if (env_.limits.abort_on_misuse) {
+    Log(LogLevel::kError, "filter_misuse",
+        {{"function", function},
+         {"filter", local->instance->name},
+         {"module", local->instance->module->title()},
+         {"reason", why}});
+    std::abort();
+  }
   if (own_thread) {
     local->cells->misuses.Add();
     if (!local->TakeLogLine(env_.dispatcher->NowMs(), env_.limits)) return;

@@ -24,8 +24,11 @@ class WorkerFilters;
 
 /// Bounds of what filters may hold and take, the same for all workers of a process.
 struct FilterLimits {
-  uint32_t slow_hook_ms = 50;      ///< a call that takes longer is logged
-  uint32_t ready_limit_ms = 5000;  ///< longest wait for a worker_create that is pending
+  uint32_t slow_hook_ms = 50;             ///< a call that takes longer is logged
+  uint32_t ready_limit_ms = 5000;         ///< longest wait for a worker_create that is pending
+  uint32_t quarantine_failures = 10;      ///< of one that is not required, on a worker, within
+  uint32_t quarantine_window_ms = 10000;  ///< so long: it is left out there
+  uint32_t quarantine_ms = 30000;         ///< for so long
   uint64_t max_buffered_body = 10 * 1024 * 1024;  ///< of BUFFER (rest-api.md §10.5)
   uint64_t max_held_body = 16 * 1024 * 1024;      ///< of one message at one filter
   size_t max_header_block = 64 * 1024;            ///< names and values of one map
@@ -34,6 +37,8 @@ struct FilterLimits {
   uint32_t log_burst = 50;                        ///< lines of an instance on a worker at once, and
   uint32_t log_per_second = 10;                   ///< after that
   size_t max_pending_wakes = 65536;               ///< of a worker
+  /// A call that breaks a rule of the ABI ends the process, for tests of modules.
+  bool abort_on_misuse = false;
 };
 
 /// One instance on one worker: the owner that worker_create gets.
@@ -46,6 +51,8 @@ struct LocalFilter final : FilterOwner {
   const RequestContext* context() const override { return nullptr; }
   /// One more log line now?
   bool TakeLogLine(uint64_t now_ms, const FilterLimits& limits);
+  /// It has failed. True: so often that streams go without it from now on, until quarantined_until.
+  bool CountFailure(uint64_t now_ms, const FilterLimits& limits);
 
   const FilterInstance* instance;
   std::shared_ptr<FilterStats> stats;
@@ -55,6 +62,9 @@ struct LocalFilter final : FilterOwner {
   Phase phase = Phase::kNew;
   uint64_t log_refilled_ms = 0;
   uint32_t log_tokens = 0;
+  uint32_t failures = 0;  ///< since
+  uint64_t failing_since_ms = 0;
+  uint64_t quarantined_until_ms = 0;  ///< looked at where it is not required
 };
 
 /// The wakes of one worker: filled by any thread, emptied by the worker. Outlives the worker as

@@ -57,7 +57,7 @@ void HookWatchdog::Run() {
       }
       if (now - seen[i].since < limit || std::exchange(seen[i].told, true)) continue;
       Log(LogLevel::kError, "filter_stuck",
-          {{"worker", uint64_t{i}},
+          {{"worker", int64_t{watched_[i].worker}},
            {"hook", HookNameText(hook)},
            {"ms", uint64_t{options_.limit_ms}}});
       if (options_.on_stuck != nullptr) {

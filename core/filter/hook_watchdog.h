@@ -22,6 +22,7 @@ class HookWatchdog {
   struct Watched {
     const Breadcrumb* crumb;  ///< outlives the watchdog
     pthread_t thread;
+    int worker = -1;  ///< -1: the main thread
   };
   struct Options {
     uint32_t limit_ms = 10000;  ///< longest that one call may take

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/metrics_source.h"
+#include "core/filter/fault_record.h"
 #include "core/filter/filter_module.h"
 #include "core/filter/module_file.h"
 #include "core/filter/retired_configs.h"
@@ -53,6 +54,8 @@ class ModuleLoader final : public MetricsSource {
     bool allow_unpinned = false;
     /// Most contents that are mapped in the life of the process, since none is unmapped.
     size_t max_mapped = 64;
+    /// Modules that ended earlier processes of this gateway.
+    std::vector<ModuleFault> faults;
   };
 
   /// A module as a snapshot names it (proto/snapshot/filter.proto, Module).
@@ -93,6 +96,11 @@ class ModuleLoader final : public MetricsSource {
   Inspection Inspect(const std::string& file);
   /// Loads one file, wherever it lies.
   absl::StatusOr<const FilterModule*> LoadFile(const std::string& file);
+
+  /// Whether it has ended so many processes that it is left out where it is not required.
+  bool IsQuarantined(const FilterModule& module) const {
+    return CountFaults(options_.faults, module.name(), module.digest()) >= FaultRecord::kLimit;
+  }
 
   /// Destroys configuration objects on this thread.
   const std::shared_ptr<RetiredConfigs>& retired() const { return retired_; }

@@ -293,6 +293,41 @@ TEST_F(ModuleLoaderTest, UnpinnedOnesNeedPermission) {
   EXPECT_TRUE(loader.Load(request).ok());
 }
 
+// What lies in the program's own folder is as good as the program; what the gateway wants of its
+// own accord is looked for there alone.
+TEST_F(ModuleLoaderTest, TheProgramsOwnNeedNoPin) {
+  const Folder own;
+  ModuleLoader::Options options = Options();
+  options.own_folders = {own.path()};
+  options.allow_unpinned = false;
+  ModuleLoader::Request standard = Probe();
+  standard.standard = true;
+  folder_.Put("good_2", "probe.so");
+  ModuleLoader loader(options);
+  EXPECT_THAT(Text(loader.Load(standard).status()),
+              AllOf(HasSubstr("is not installed"), HasSubstr(own.path())));
+  own.Put("good", "probe.so");
+  const auto module = loader.Load(standard);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ((*module)->version(), "1.0.0");
+  EXPECT_THAT(Text(loader.Load(Probe()).status()), HasSubstr("different content"));
+  folder_.Put("good", "probe.so");
+  EXPECT_TRUE(loader.Load(Probe()).ok()) << "the same content as the program's own";
+}
+
+// plugin-abi.md §9, "Repeated fault".
+TEST_F(ModuleLoaderTest, ModulesThatEndedProcessesAreQuarantined) {
+  folder_.Put("good", "probe.so");
+  ModuleLoader::Options options = Options();
+  for (size_t i = 1; i <= FaultRecord::kLimit; ++i) {
+    options.faults.push_back({0, "test.probe", "1.0.0", DigestOf("good"), "request_headers"});
+    ModuleLoader loader(options);
+    const auto module = loader.Load(Probe());
+    ASSERT_TRUE(module.ok()) << module.status();
+    EXPECT_EQ(loader.IsQuarantined(**module), i == FaultRecord::kLimit);
+  }
+}
+
 TEST_F(ModuleLoaderTest, TwoContentsOfOneNameAreAmbiguous) {
   folder_.Put("good", "a.so");
   folder_.Put("good_2", "b.so");

@@ -42,6 +42,7 @@ struct TestFilter {
 
   uint32_t capabilities = POSTERN_CAP_BODY | POSTERN_CAP_CALLOUT | POSTERN_CAP_SHARED;
   FilterFailurePolicy policy = FilterFailurePolicy::kDeny;
+  bool required = true;
   bool is_authorizer = false;
   uint32_t pause_limit_ms = 10000;
   std::vector<CalloutUpstream> upstreams;
@@ -201,6 +202,7 @@ struct TestPlan {
       binding.pause_limit_ms = filter->pause_limit_ms;
       binding.failure_policy = filter->policy;
       binding.is_authorizer = filter->is_authorizer;
+      binding.required = filter->required;
       bindings.push_back(binding);
       instances.push_back(std::move(instance));
     }

@@ -7,6 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include "core/filter/chain_plan.h"
+#include "core/filter/filter_set.h"
+#include "core/filter/module_file.h"
 #include "lib/text/concat.h"
 
 namespace postern {
@@ -78,6 +81,38 @@ void WriteCluster(const ClusterStatus& cluster, JsonWriter& json) {
   json.EndObject();
 }
 
+// The filters of a route, outermost first: " | auth@authorize | cache@request".
+std::string FilterText(const ChainPlan& chain) {
+  std::string out;
+  for (const FilterBinding& filter : chain.filters()) {
+    out += Concat(" | ", filter.instance->name, "@", FilterPointName(filter.point));
+  }
+  return out;
+}
+
+void WriteFilter(const FilterInstance& filter, JsonWriter& json) {
+  json.BeginObject();
+  json.PlainKey("name");
+  json.String(filter.name);
+  json.PlainKey("api");
+  json.String(filter.api_id);
+  json.PlainKey("stage");
+  json.String(filter.stage);
+  json.PlainKey("module");
+  json.String(filter.module->name());
+  json.PlainKey("version");
+  json.String(filter.module->version());
+  json.PlainKey("digest");
+  json.String(filter.module->digest());
+  json.PlainKey("capabilities");
+  json.BeginArray();
+  for (uint32_t bit = 1; bit <= POSTERN_CAP_THREADS; bit <<= 1) {
+    if (filter.module->may(bit)) json.String(CapabilityNames(bit));
+  }
+  json.EndArray();
+  json.EndObject();
+}
+
 }  // namespace
 
 bool JsonBody::Next(std::string* out) {
@@ -122,9 +157,10 @@ bool ConfigDump::Step(JsonWriter& json) {
       const auto& apis = runtime_->router().apis();
       if (api_ == apis.size()) {
         json.EndArray();
-        json.PlainKey("clusters");
+        json.PlainKey("filters");
         json.BeginArray();
-        at_ = At::kClusters;
+        next_ = 0;
+        at_ = At::kFilters;
         return true;
       }
       json.BeginObject();
@@ -172,8 +208,9 @@ bool ConfigDump::Step(JsonWriter& json) {
         const size_t end = std::min(next_ + kItemsAtOnce, shown->routes.size());
         for (; next_ < end; ++next_) {
           const Route& route = shown->routes[next_];
-          json.String(Concat(route.facts->method(), " ", route.facts->resource_path, " ",
-                             route.integration->type_name()));
+          const std::string text = Concat(route.facts->method(), " ", route.facts->resource_path,
+                                          " ", route.integration->type_name());
+          json.String(route.chain == nullptr ? text : Concat(text, FilterText(*route.chain)));
         }
         if (next_ < shown->routes.size()) return true;
         json.EndArray();
@@ -184,6 +221,20 @@ bool ConfigDump::Step(JsonWriter& json) {
       json.EndObject();
       ++stage_;
       at_ = At::kStage;
+      return true;
+    }
+    case At::kFilters: {
+      if (runtime_->filters() != nullptr) {
+        const auto& filters = runtime_->filters()->instances();
+        const size_t end = std::min(next_ + kItemsAtOnce, filters.size());
+        for (; next_ < end; ++next_) WriteFilter(*filters[next_], json);
+        if (next_ < filters.size()) return true;
+      }
+      json.EndArray();
+      json.PlainKey("clusters");
+      json.BeginArray();
+      next_ = 0;
+      at_ = At::kClusters;
       return true;
     }
     case At::kClusters: {

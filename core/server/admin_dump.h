@@ -46,7 +46,7 @@ class ConfigDump final : public JsonBody {
              size_t workers);
 
  private:
-  enum class At : uint8_t { kStart, kApi, kStage, kRoutes, kClusters, kEnd };
+  enum class At : uint8_t { kStart, kApi, kStage, kRoutes, kFilters, kClusters, kEnd };
 
   bool Step(JsonWriter& json) override;
   const Variant* variant() const;
@@ -59,7 +59,7 @@ class ConfigDump final : public JsonBody {
   size_t api_ = 0;
   size_t stage_ = 0;
   size_t variant_ = 0;  // 0: main, 1: canary
-  size_t next_ = 0;     // route or cluster
+  size_t next_ = 0;     // route, filter or cluster
 };
 
 /// What /clusters shows: every worker's view of its clusters. A worker is asked for some at a time

@@ -71,7 +71,8 @@ Server::Server(Options options)
           dispatcher_.timers(), [](void* arg) { static_cast<Server*>(arg)->DrainStep(); }, this) {
   ::signal(SIGPIPE, SIG_IGN);
   for (size_t i = 0; i < metrics_.workers(); ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, &metrics_, &filter_stats_));
+    workers_.push_back(
+        std::make_unique<Worker>(i, &metrics_, &filter_stats_, options_.filter_limits));
     loop_watch_.Add(workers_.back()->dispatcher());
   }
   sources_.push_back(metrics_.Register(&access_logs_));
@@ -281,9 +282,10 @@ void Server::CommitActivation() {
   active_ = activation_->serving;
   if (active_->runtime->filters() != nullptr && watchdog_ == nullptr &&
       options_.stuck_filter_ms > 0) {
-    std::vector<HookWatchdog::Watched> watched;
+    std::vector<HookWatchdog::Watched> watched = {{ThreadBreadcrumb(), ::pthread_self()}};
     for (const auto& worker : workers_) {
-      watched.push_back({worker->breadcrumb(), worker->thread()});
+      watched.push_back(
+          {worker->breadcrumb(), worker->thread(), static_cast<int>(watched.size() - 1)});
     }
     watchdog_ = std::make_unique<HookWatchdog>(
         std::move(watched), HookWatchdog::Options{.limit_ms = options_.stuck_filter_ms});

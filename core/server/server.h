@@ -49,9 +49,11 @@ class Server final : private ServerSession::Owner {
     uint32_t drain_timeout_ms = 25000;  ///< from then until what is left is cut
     /// A worker that is inside one call of a filter for so long ends the process. 0: never.
     uint32_t stuck_filter_ms = 10000;
+    FilterLimits filter_limits = {};
   };
 
   explicit Server(Options options);
+  const Options& options() const { return options_; }
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -15,7 +15,8 @@ constexpr uint64_t kPublishMs = 500;
 
 }  // namespace
 
-Worker::Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats)
+Worker::Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats,
+               const FilterLimits& filter_limits)
     : index_(index),
       metrics_(metrics->worker(index)),
       downstream_(&dispatcher_),
@@ -29,7 +30,8 @@ Worker::Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filt
                       .body_blocks = &downstream_.blocks,
                       .callout_blocks = &upstream_.blocks,
                       .stats = filter_stats,
-                      .index = index}),
+                      .index = index,
+                      .limits = filter_limits}),
       env_{.net = &downstream_,
            .dispatcher = &dispatcher_,
            .metrics = metrics_,

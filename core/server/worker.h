@@ -34,7 +34,8 @@ namespace postern {
 class Worker final : private ServerSession::Owner {
  public:
   /// `filter_stats` outlives it.
-  Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats);
+  Worker(size_t index, MetricsRegistry* metrics, FilterStatsRegistry* filter_stats,
+         const FilterLimits& filter_limits = {});
   ~Worker();
 
   size_t index() const { return index_; }

@@ -3,6 +3,7 @@ collect and change it, refusals and failures that pass the filters in front, and
 crash or do not get ready (plugin-abi.md §6, §7, §9)."""
 
 import json
+import os
 import signal
 import time
 import unittest
@@ -147,6 +148,79 @@ class FiltersTest(harness.TestCase):
         fault = gateway.wait_for_event("fault")
         self.assertEqual((fault["filter"], fault["module"], fault["hook"], fault["signal"]),
                          ("bad", "test.conduct", "request_headers", "SIGSEGV"))
+
+    def crash(self, gateway):
+        with gateway.connect() as client:
+            client.send(http1.encode_request(headers=[("x-crash", "1")]))
+            client.read_to_end()
+        self.assertEqual(gateway.wait(), -signal.SIGSEGV)
+
+    def test_a_module_that_crashes_again_and_again_is_left_out_where_it_is_not_required(self):
+        record = os.path.join(self.folder, "faults")
+        args = ["--fault-record", record]
+        filters = [conduct("bad", "crash", required=False), conduct("good", "mark")]
+        self.crash(self.start_filtered(filters, None, *args))
+        path = os.path.join(self.folder, "api.json")
+        for times in (1, 2):
+            gateway = self.start_postern(path, "--modules", self.modules.path, *args)
+            fault = gateway.wait_for_event("earlier_fault")
+            self.assertEqual((fault["module"], fault["hook"], fault["times"]),
+                             ("test.conduct", "request_headers", times))
+            self.crash(gateway)
+        with open(record, encoding="utf-8") as file:
+            self.assertEqual(len(file.readlines()), 3)
+        gateway = self.start_postern(path, "--modules", self.modules.path, *args)
+        self.assertIn("has ended the process", gateway.wait_for_event("snapshot_note")["what"])
+        response = gateway.request("GET", "/a", headers=[("x-crash", "1")])
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.value("x-met"), "good", "of the same module, but required")
+        routes = json.loads(gateway.admin("/config").body)
+        self.assertNotIn("bad@", json.dumps(routes["apis"]))
+
+    def test_who_is_not_required_is_left_out_after_many_failures(self):
+        gateway = self.start_filtered([conduct("bad", "fail", required=False)], None,
+                                      "--workers", "1")
+        statuses = [gateway.request("GET", "/a").status for _ in range(12)]
+        self.assertEqual(statuses, [500] * 10 + [200] * 2)
+        self.assertEqual(gateway.wait_for_event("filter_quarantined")["filter"], "bad")
+
+    def test_misuse_is_refused_or_where_asked_for_ends_the_process(self):
+        gateway = self.start_filtered([conduct("bad", "misuse")])
+        self.assertEqual(gateway.request("GET", "/a").status, 200)
+        line = gateway.wait_for_event("filter_misuse")
+        self.assertEqual((line["filter"], line["function"], line["hook"]),
+                         ("bad", "resume", "request_headers"))
+        self.setUp()
+        gateway = self.start_filtered([conduct("bad", "misuse")], None, "--abort-on-filter-misuse")
+        with gateway.connect() as client:
+            client.send(http1.encode_request())
+            client.read_to_end()
+        self.assertEqual(gateway.wait(), -signal.SIGABRT)
+        self.assertEqual(gateway.wait_for_event("fault")["module"], "test.conduct")
+
+    def test_a_module_that_does_not_come_back_from_its_configuration(self):
+        self.modules = ModuleFolder(self.folder)
+        with open("tests/integration/modules/conduct.so", "rb") as file:
+            self.modules.put(file.read(), "conduct.so")
+        self.upstream = self.start_upstream(self.echo)
+        self.define([conduct("bad", "spin")])
+        gateway = self.start_postern(
+            self.write("api.json", self.document), "--modules", self.modules.path,
+            "--stuck-filter", "200", ready=False)
+        self.assertEqual(gateway.wait(), -signal.SIGABRT)
+        self.assertEqual(gateway.wait_for_event("filter_stuck")["hook"], "config_create")
+        self.assertEqual(gateway.wait_for_event("fault")["module"], "test.conduct")
+
+    def test_the_admin_endpoint_shows_filters(self):
+        gateway = self.start_filtered([conduct("outer", "mark", "response"), conduct("f", "mark")])
+        config = json.loads(gateway.admin("/config").body)
+        route = config["apis"][0]["stages"][0]["deployment"]["routes"][0]
+        self.assertTrue(route.endswith(" | outer@response | f@request"), route)
+        shown = config["filters"][0]
+        self.assertEqual((shown["name"], shown["module"], shown["version"]),
+                         ("outer", "test.conduct", "1.0.0"))
+        self.assertEqual(len(shown["digest"]), 64)
+        self.assertEqual(shown["capabilities"], ["BODY", "THREADS"])
 
     def test_workers_that_are_ready_late_or_never(self):
         gateway = self.start_filtered([conduct("f", "late")])

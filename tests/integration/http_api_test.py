@@ -173,6 +173,7 @@ class HttpApiTest(harness.TestCase):
         result = self.run_postern("check", path, status=3)
         self.assertIn('filter "postern.cors"', result.stdout + result.stderr)
         self.assertIn("is not an origin", result.stdout + result.stderr)
+        self.assertRegex(result.stderr, r"web\.json:\d+:\d+ /x-amazon-apigateway-cors\)")
 
 
 if __name__ == "__main__":

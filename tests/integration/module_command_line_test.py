@@ -4,6 +4,7 @@ the file and what to do (plugin-abi.md §9, §14)."""
 import gzip
 import json
 import os
+import re
 import unittest
 
 from tests.integration import module_folder
@@ -83,15 +84,20 @@ class CheckTest(harness.TestCase):
         self.modules.put("versioned_1")
         ran = self.check(3, definition([versioned("bad")], {
             "get": [{"name": "v", "config": {"no": "text"}}], "put": None}))
-        self.assertEqual([l for l in ran.stderr.splitlines() if l.startswith("postern: ")], [
-            'postern: whole API, filter "v" (test.versioned 1.0.0): text: is bad',
-            'postern: GET /x, filter "v" (test.versioned 1.0.0): text: is needed',
-            'postern: GET /x, filter "v" (test.versioned 1.0.0): nothing else is known',
+        lines = [l for l in ran.stderr.splitlines() if l.startswith("postern: ")]
+        self.assertEqual([re.sub(r"\(/.*/api\.json:\d+:\d+ ", "(", l) for l in lines], [
+            'postern: whole API, filter "v" (test.versioned 1.0.0): text: is bad '
+            "(/x-postern-filters/0/config)",
+            'postern: GET /x, filter "v" (test.versioned 1.0.0): text: is needed '
+            "(/paths/~1x/get/x-postern-filters/0/config)",
+            'postern: GET /x, filter "v" (test.versioned 1.0.0): nothing else is known '
+            "(/paths/~1x/get/x-postern-filters/0/config)",
         ])
         report = json.loads(self.check(3, definition([versioned("bad")]), "--json").stdout)
         self.assertIs(report["ok"], False)
-        self.assertEqual(report["problems"],
-                         ['whole API, filter "v" (test.versioned 1.0.0): text: is bad'])
+        self.assertEqual(len(report["problems"]), 1)
+        self.assertIn('whole API, filter "v" (test.versioned 1.0.0): text: is bad (',
+                      report["problems"][0])
 
     def test_misspelt_and_misplaced(self):
         self.modules.put("versioned_1")

@@ -69,7 +69,7 @@ int CheckCommand(const std::vector<std::string>& args) {
     build.modules = &loader;
     const RuntimeSnapshot::Built built = RuntimeSnapshot::Build(definitions.snapshot, build);
     for (const SnapshotProblem& problem : built.problems) {
-      definitions.problems.push_back(problem.ToString());
+      definitions.AddProblem(problem);
     }
   }
   if (json) {

@@ -40,6 +40,11 @@ void ImportFiles(const std::vector<std::string>& files, ImportOptions import, De
     import.file_name = file;
     ImportResult result = ImportDefinition(*text, import);
     const bool usable = result.ok();
+    for (const auto& [filter, place] : result.filter_places) {
+      out->filter_places.emplace(
+          std::tuple(result.api.id(), filter.first, filter.second),
+          absl::StrCat(file, ":", place.line, ":", place.column, " ", place.pointer));
+    }
     out->reports.push_back(std::move(result.report));
     if (usable) {
       imported->push_back({file, *std::move(text),
@@ -55,9 +60,9 @@ absl::StatusOr<RunSettings> ReadSettings(const DefinitionOptions& options) {
   if (!text.ok()) return text.status();
   absl::StatusOr<RunSettings> settings = ReadRunSettings(*text, options.settings_file);
   if (!settings.ok() || options.stage.empty()) return settings;
-  const auto first = std::find_if(
-      settings->stages.begin(), settings->stages.end(),
-      [&](const RunSettings::Stage& stage) { return stage.name == options.stage; });
+  const auto first =
+      std::find_if(settings->stages.begin(), settings->stages.end(),
+                   [&](const RunSettings::Stage& stage) { return stage.name == options.stage; });
   if (first == settings->stages.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.settings_file, ": there is no stage \"", options.stage, "\""));
@@ -67,15 +72,14 @@ absl::StatusOr<RunSettings> ReadSettings(const DefinitionOptions& options) {
 }
 
 /// Gives each of `inputs` the API of the same id in the canary's file.
-void AddCanaries(const RunSettings::Canary& settings, const ImportOptions& import,
-                 Definitions* out, std::vector<CompileInput>* inputs) {
+void AddCanaries(const RunSettings::Canary& settings, const ImportOptions& import, Definitions* out,
+                 std::vector<CompileInput>* inputs) {
   std::vector<Imported> canaries;
   ImportFiles({settings.definition}, import, out, &canaries);
   for (Imported& canary : canaries) {
-    const auto api =
-        std::find_if(inputs->begin(), inputs->end(), [&](const CompileInput& input) {
-          return input.api.id() == canary.input.api.id();
-        });
+    const auto api = std::find_if(inputs->begin(), inputs->end(), [&](const CompileInput& input) {
+      return input.api.id() == canary.input.api.id();
+    });
     if (api == inputs->end()) {
       AddProblems(absl::StrCat(settings.definition, ": API \"", canary.input.api.name(),
                                "\" is the canary of none that is served; give it the title or "
@@ -83,9 +87,9 @@ void AddCanaries(const RunSettings::Canary& settings, const ImportOptions& impor
                   out);
       continue;
     }
-    api->canary = CompileInput::Canary{std::move(canary.input.deployment),
-                                       std::move(canary.input.modules), settings.percent_traffic,
-                                       settings.variable_overrides};
+    api->canary =
+        CompileInput::Canary{std::move(canary.input.deployment), std::move(canary.input.modules),
+                             settings.percent_traffic, settings.variable_overrides};
   }
 }
 
@@ -314,6 +318,13 @@ Definitions LoadDefinitions(const DefinitionOptions& options,
     CompileStage(inputs, compile, &out);
   }
   return out;
+}
+
+void Definitions::AddProblem(const SnapshotProblem& problem) {
+  const auto place = filter_places.find({problem.api_id, problem.scope, problem.filter});
+  problems.push_back(place == filter_places.end()
+                         ? problem.ToString()
+                         : absl::StrCat(problem.ToString(), " (", place->second, ")"));
 }
 
 void PrintReports(const Definitions& definitions) {

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "control/compile/compile.h"
 #include "control/import/import.h"
+#include "core/config/runtime_snapshot.h"
 #include "proto/control/stage_settings.pb.h"
 #include "proto/snapshot/snapshot.pb.h"
 #include "tools/postern/flags.h"
@@ -49,13 +52,18 @@ struct Definitions {
   std::vector<ImportReport> reports;  ///< one for each file, in order
   std::vector<std::string> problems;  ///< with what no report covers: files, options, compilation
   std::vector<std::string> files;     ///< that were read: these, the settings, canaries
-  StageOptions stage;                 ///< as the options say it, like the three that follow
+  /// Where filters are configured, "FILE:LINE:COLUMN POINTER", by API, scope and name.
+  std::map<std::tuple<std::string, std::string, std::string>, std::string> filter_places;
+  StageOptions stage;  ///< as the options say it, like the three that follow
   std::optional<snapshot::v1::AccessLog> access_log;
   snapshot::v1::Gateway gateway;
   control::v1::ImportSettings settings;
   std::vector<Imported> imported;   ///< one for each file, if ok()
   snapshot::v1::Snapshot snapshot;  ///< complete if ok(), once compiled
   bool ok() const;
+  /// Adds what a gateway has against the snapshot, with the place in a definition where it is
+  /// known.
+  void AddProblem(const SnapshotProblem& problem);
 };
 
 /// The text of a definition file. An error names the file.

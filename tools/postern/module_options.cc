@@ -1,9 +1,12 @@
 #include "tools/postern/module_options.h"
 
+#include <time.h>
+
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/log.h"
 #include "core/filter/filter_host.h"
 #include "tools/postern/paths.h"
 
@@ -19,6 +22,11 @@ void ModuleOptions::Bind(FlagSet* flags) {
                 "Most module files that are loaded until a restart, since none is ever unloaded. "
                 "Default 64.",
                 1, 10'000, &max_modules);
+  flags->String("fault-record", "FILE",
+                "Where it is kept which filter modules have ended the process. Those that did so "
+                "three times in ten minutes are left out after a restart where the definition says "
+                "required: false. Default: none is kept.",
+                &fault_record);
 }
 
 absl::StatusOr<ModuleLoader::Options> ModuleOptions::ToLoaderOptions() const {
@@ -34,6 +42,22 @@ absl::StatusOr<ModuleLoader::Options> ModuleOptions::ToLoaderOptions() const {
     options.folders.push_back(AbsolutePath(folder));
   }
   options.own_folders = InstalledModuleFolders();
+  if (!fault_record.empty()) {
+    if (absl::Status status =
+            FaultRecord::Open(AbsolutePath(fault_record), ::time(nullptr), &options.faults);
+        !status.ok()) {
+      return absl::UnavailableError(absl::StrCat("--fault-record ", status.message()));
+    }
+    if (!options.faults.empty()) {
+      const ModuleFault& last = options.faults.back();
+      Log(LogLevel::kError, "earlier_fault",
+          {{"module", last.module},
+           {"module_version", last.version},
+           {"digest", last.digest},
+           {"hook", last.hook},
+           {"times", uint64_t{CountFaults(options.faults, last.module, last.digest)}}});
+    }
+  }
   return options;
 }
 

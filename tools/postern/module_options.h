@@ -14,12 +14,14 @@ namespace postern {
 struct ModuleOptions {
   std::vector<std::string> folders;  ///< --modules
   uint64_t max_modules = 64;
+  std::string fault_record;
 
   void Bind(FlagSet* flags);
 
   /// How modules are loaded in this process: from the folders named, then from those of the
   /// installation; unpinned ones too, since whoever starts the program names the definition
-  /// himself. InvalidArgument if a folder that was named is none.
+  /// himself. Reads the fault record, and logs what it says. InvalidArgument if a folder that was
+  /// named is none, Unavailable if the record cannot be used.
   absl::StatusOr<ModuleLoader::Options> ToLoaderOptions() const;
 };
 

@@ -40,14 +40,32 @@ void ServerOptions::Bind(FlagSet* flags) {
   flags->Number("drain-timeout", "MS",
                 "Longest time that connections have to end after that. Default 25000.", 0,
                 3'600'000, &drain_timeout_ms);
+  flags->Number(
+      "stuck-filter", "MS",
+      "Longest time that one call into a filter module may take; then it is named and the "
+      "process ends, since a thread that does not come back serves nobody. 0: for ever. "
+      "Default 10000.",
+      0, 3'600'000, &stuck_filter_ms);
+  flags->Number("slow-filter", "MS",
+                "A call into a filter that takes longer is logged. Default 50.", 1, 3'600'000,
+                &slow_filter_ms);
+  flags->Switch("abort-on-filter-misuse",
+                "End the process when a filter breaks a rule of the ABI, instead of refusing the "
+                "call, counting and logging it. For tests of filters.",
+                &abort_on_filter_misuse);
 }
 
 Server::Options ServerOptions::ToServerOptions() const {
+  FilterLimits limits;
+  limits.slow_hook_ms = static_cast<uint32_t>(slow_filter_ms);
+  limits.abort_on_misuse = abort_on_filter_misuse;
   return {.workers = workers,
           .admin = admin == "none" ? std::string() : admin,
           .version = std::string(kVersion),
           .drain_delay_ms = static_cast<uint32_t>(drain_delay_ms),
-          .drain_timeout_ms = static_cast<uint32_t>(drain_timeout_ms)};
+          .drain_timeout_ms = static_cast<uint32_t>(drain_timeout_ms),
+          .stuck_filter_ms = static_cast<uint32_t>(stuck_filter_ms),
+          .filter_limits = limits};
 }
 
 }  // namespace postern

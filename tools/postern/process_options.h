@@ -25,6 +25,9 @@ struct ServerOptions {
   uint64_t workers = 0;
   uint64_t drain_delay_ms = 0;
   uint64_t drain_timeout_ms = 25000;
+  uint64_t stuck_filter_ms = 10000;
+  uint64_t slow_filter_ms = 50;
+  bool abort_on_filter_misuse = false;
 
   void Bind(FlagSet* flags);
   Server::Options ToServerOptions() const;

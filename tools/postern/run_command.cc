@@ -75,7 +75,7 @@ class DefinitionRunner {
       Definitions refused;
       if (definitions != nullptr) refused = std::move(*definitions);
       for (const SnapshotProblem& problem : problems) {
-        refused.problems.push_back(problem.ToString());
+        refused.AddProblem(problem);
       }
       Refused(refused, first);
     } else if (!absl::IsAborted(status)) {

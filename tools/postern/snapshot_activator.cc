@@ -101,7 +101,8 @@ RuntimeSnapshot::Built SnapshotActivator::Build(const snapshot::v1::Snapshot& me
       whole, {.workers = server_.worker_count(),
               .previous = active != nullptr ? active->runtime.get() : nullptr,
               .credentials = nullptr,
-              .modules = &modules_});
+              .modules = &modules_,
+              .stuck_filter_ms = server_.options().stuck_filter_ms});
   for (const SnapshotProblem& note : built.notes) {
     Log(LogLevel::kWarn, "snapshot_note", {{"where", note.path}, {"what", note.text}});
   }

@@ -7,6 +7,8 @@
 //   fail     FAIL in request_headers; deny: a reply; abort: a reset
 //   reply    answers requests with x-reply by the reply of that number, with x-message as its text
 //   stall    pauses for ever
+//   misuse   resumes what is not paused
+//   spin     never comes back from config_create
 //   crash    writes where it may not, for requests with x-crash
 //   late     its worker is ready after 50 ms; never: it is not ready at all
 //   var      sets filter.<instance>.seen and, at the authorize point, authorizer.principalId
@@ -125,6 +127,7 @@ postern_verdict RequestHeaders(void* self, postern_ctx* stream, uint32_t flags) 
     static int* volatile nowhere = nullptr;
     *nowhere = 1;
   }
+  if (Does(self, "misuse")) host->resume(stream, POSTERN_REQUEST);
   if (Does(self, "var")) {
     postern_value value{};
     value.type = POSTERN_VALUE_STRING;
@@ -176,6 +179,8 @@ postern_status ConfigCreate(void*, postern_config_ctx* ctx, const postern_config
   config->action = bytes.substr(from + 1, bytes.find('"', from + 1) - from - 1);
   config->instance.assign(in->instance.data, in->instance.len);
   *out = config;
+  for (volatile bool spin = config->action == "spin"; spin;) {
+  }
   return POSTERN_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "core/filter/filter_metric_values.h"
 #include "core/server/admin_dump.h"
 #include "core/server/cpu_count.h"
+#include "core/server/idle_memory.h"
 #include "core/server/listener_spec.h"
 
 namespace postern {
@@ -351,7 +352,11 @@ void Server::FinishActivation(absl::Status status) {
         {{"version", ended->runtime->version()},
          {"routes", uint64_t{ended->runtime->routes().size()}}});
   }
+  const bool active = status.ok();
   ended->done(std::move(status));
+  ended.reset();
+  TrimHeap();
+  if (active && !std::exchange(started_up_, true)) ForgetStartupPages();
   if (next_ != nullptr && activation_ == nullptr) StartActivation(std::move(next_));
 }
 

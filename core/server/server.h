@@ -165,6 +165,7 @@ class Server final : private ServerSession::Owner {
   std::shared_ptr<const ServingSnapshot> active_;
   std::unique_ptr<Activation> activation_;  // under way
   std::unique_ptr<Activation> next_;        // waits for it
+  bool started_up_ = false;                 // a snapshot has been in force
   uint64_t activations_ = 0;
   absl::AnyInvocable<void()> on_reload_;
   absl::AnyInvocable<std::string()> show_configuration_;

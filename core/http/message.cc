@@ -155,7 +155,7 @@ std::string_view ReasonPhrase(uint16_t status) {
     case 412:
       return "Precondition Failed";
     case 413:
-      return "Content Too Large";
+      return "Request Entity Too Large";
     case 414:
       return "URI Too Long";
     case 415:
@@ -167,7 +167,7 @@ std::string_view ReasonPhrase(uint16_t status) {
     case 421:
       return "Misdirected Request";
     case 422:
-      return "Unprocessable Content";
+      return "Unprocessable Entity";
     case 423:
       return "Locked";
     case 424:

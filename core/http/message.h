@@ -101,7 +101,8 @@ struct ResponseHead : MessageHead {
   std::string_view upgrade;  ///< with 101: the protocol switched to
 };
 
-/// RFC 9110 §15 phrase of a status, "Unknown" otherwise.
+/// The phrase of a status, "Unknown" otherwise: RFC 9110 §15, but 413 and 422 by the older names that
+/// API Gateway sends.
 std::string_view ReasonPhrase(uint16_t status);
 
 /// True when a response of this status to this method has no content whatever its fields say

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "control/common/strings.h"
+#include "control/compile/aws_binding.h"
 #include "control/compile/id.h"
 #include "lib/crypto/digest.h"
 #include "lib/text/ascii.h"
@@ -198,11 +199,14 @@ class Compiler {
       if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
       if (bound.function) functions_.emplace(bound.function->name(), *std::move(bound.function));
     };
+    const auto add_upstream = [&](BoundUpstream bound) {
+      std::string key = bound.binding.upstream();
+      upstreams.emplace(std::move(key), std::move(bound.binding));
+      if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
+    };
     const auto bind_upstream = [&](const v1::HttpTarget& target) {
       if (upstreams.count(target.upstream()) > 0) return;
-      BoundUpstream bound = BindUpstream(target, options);
-      upstreams.emplace(target.upstream(), std::move(bound.binding));
-      if (bound.cluster) clusters_.emplace(bound.cluster->name(), *std::move(bound.cluster));
+      add_upstream(BindUpstream(target, options));
     };
     for (const v1::FilterUpstream& upstream : deployment.filter_upstreams()) {
       bind_upstream(upstream.target());
@@ -211,6 +215,11 @@ class Compiler {
       const v1::Integration& integration = method.integration();
       if (integration.has_http()) bind_upstream(integration.http());
       if (integration.has_lambda()) bind_function(integration.lambda());
+      if (integration.has_aws_service() &&
+          upstreams.count(integration.aws_service().upstream()) == 0) {
+        add_upstream(BindAwsService(integration.aws_service(), integration.credentials_arn(),
+                                    options));
+      }
     });
     for (const v1::Authorizer& authorizer : deployment.authorizers()) {
       if (authorizer.has_function()) bind_function(authorizer.function());

@@ -26,7 +26,6 @@ struct GatewayCapabilities {
   bool api_keys = false;            ///< API keys and usage plans
   bool resource_policies = false;   ///< x-amazon-apigateway-policy
   bool filters = true;              ///< x-postern-filters, and compression, which is one
-  bool aws_services = false;        ///< integrations of type aws, but for functions
   bool response_streaming = false;  ///< responseTransferMode STREAM of functions
 };
 

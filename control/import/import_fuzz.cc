@@ -13,7 +13,7 @@ namespace {
 GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
-  all.filters = all.aws_services = all.response_streaming = true;
+  all.filters = all.response_streaming = true;
   return all;
 }
 

@@ -85,7 +85,7 @@ std::vector<std::string> Listed(const ImportResult& result) {
 GatewayCapabilities Everything() {
   GatewayCapabilities all;
   all.authorizers = all.iam = all.api_keys = all.resource_policies = true;
-  all.filters = all.aws_services = all.response_streaming = true;
+  all.filters = all.response_streaming = true;
   return all;
 }
 
@@ -574,7 +574,6 @@ TEST(ImportIntegration, WhatCannotBeExecutedIsUnavailable) {
     const char* reason;
   };
   for (const Case& c : {
-           Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:path/1/q'}", "sqs"},
            Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
                 "{integration.request.header.x: method.request.body.a}}",
                 "body of a request"},
@@ -599,8 +598,6 @@ TEST(ImportIntegration, WhatCannotBeExecutedIsUnavailable) {
            Case{"{type: http_proxy, httpMethod: GET, uri: 'http://h', requestParameters: "
                 "{append:header.x: '$request.path'}}",
                 "HTTP APIs"},
-           Case{"{type: aws_proxy, integrationSubtype: SQS-SendMessage, payloadFormatVersion: 1.0}",
-                "AWS services"},
        }) {
     const std::string text = WithIntegration(c.integration);
     const ImportResult result = Import(text);
@@ -641,6 +638,14 @@ TEST(ImportIntegration, DefinitionErrors) {
            Case{"{type: aws_proxy, httpMethod: POST}", "Invalid ARN specified in the request"},
            Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:q'}",
                 "AWS ARN for integration must contain path or action"},
+           Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:action/'}",
+                "AWS ARN for integration must contain path or action"},
+           Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway::sqs:path/q'}",
+                "Invalid ARN specified in the request"},
+           Case{"{type: aws, httpMethod: POST, uri: 'arn:aws:apigateway:r:s q:path/q'}",
+                "Invalid ARN specified in the request"},
+           Case{"{type: aws_proxy, integrationSubtype: SQS-PurgeQueue}",
+                "Only integrations of HTTP APIs have one"},
            Case{"{type: aws_proxy, httpMethod: POST, uri: 'arn:aws:apigateway:r:sqs:path/1/q'}",
                 "Integrations of type 'AWS_PROXY' currently only supports Lambda function and "
                 "Firehose stream invocations."},
@@ -776,6 +781,79 @@ TEST(ImportIntegration, HttpApiRules) {
   const v1::Integration& pet = FindMethod(result.deployment, "/x/{id}", "GET")->integration();
   ASSERT_EQ(pet.request_parameters_size(), 1);
   EXPECT_EQ(pet.request_parameters(0).name(), "id");
+}
+
+std::string Subtype(std::string_view members) {
+  return Definition(
+      Concat("  /x:\n    post:\n      x-amazon-apigateway-integration: {type: aws_proxy, "
+             "payloadFormatVersion: '1.0', ",
+             members, "}\n"));
+}
+
+// http-api.md 10.
+TEST(ImportHttpApi, Subtypes) {
+  const ImportResult result = Import(Subtype(
+      "integrationSubtype: SQS-SendMessage, credentials: 'arn:aws:iam::111122223333:role/send', "
+      "requestParameters: {QueueUrl: 'https://sqs.eu-west-1.amazonaws.com/111122223333/q', "
+      "MessageBody: $request.body.message, Region: eu-west-1, DelaySeconds: '5'}"));
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  EXPECT_EQ(result.report.count(Disposition::kRefused), 0u) << result.report.ToText(false);
+  const v1::Integration& integration = FindMethod(result.deployment, "/x", "POST")->integration();
+  EXPECT_EQ(integration.aws_service().subtype(), "SQS-SendMessage");
+  EXPECT_EQ(integration.aws_service().region(), "eu-west-1");
+  EXPECT_EQ(integration.aws_service().upstream(),
+            "aws|eu-west-1||sqs|arn:aws:iam::111122223333:role/send");
+  ASSERT_EQ(integration.request_parameters_size(), 3) << "the region is none";
+  EXPECT_EQ(integration.request_parameters(1).target(),
+            v1::RequestMapping::TARGET_SERVICE_PARAMETER);
+  EXPECT_EQ(integration.request_parameters(1).source().expression(), "$request.body.message");
+}
+
+TEST(ImportHttpApi, SubtypesThatAreWrong) {
+  const auto reasons = [](std::string_view members) {
+    const ImportResult result = Import(Subtype(members));
+    EXPECT_FALSE(result.ok()) << members;
+    return Listed(result);
+  };
+  EXPECT_THAT(reasons("integrationSubtype: SQS-Nothing"),
+              Contains(HasSubstr("There is no subtype SQS-Nothing")));
+  EXPECT_THAT(reasons("integrationSubtype: SQS-DeleteMessage, requestParameters: {QueueUrl: a}"),
+              Contains(HasSubstr("SQS-DeleteMessage needs the parameter ReceiptHandle")));
+  EXPECT_THAT(reasons("integrationSubtype: SQS-PurgeQueue, requestParameters: {QueueUrl: a, B: c}"),
+              Contains(HasSubstr("SQS-PurgeQueue has no parameter B")));
+  EXPECT_THAT(
+      reasons("integrationSubtype: SQS-PurgeQueue, requestParameters: {QueueUrl: $request.x}"),
+      Contains(HasSubstr("there is no such variable")));
+  EXPECT_THAT(reasons("integrationSubtype: SQS-PurgeQueue, requestParameters: {QueueUrl: a, "
+                      "Region: $request.header.r}"),
+              Contains(HasSubstr("Region must be the name of a region")));
+  EXPECT_THAT(reasons("integrationSubtype: SQS-PurgeQueue, credentials: nobody, "
+                      "requestParameters: {QueueUrl: a}"),
+              Contains(HasSubstr("it must be that of a role")));
+  // The caller's identity is never there.
+  const ImportResult caller =
+      Import(Subtype("integrationSubtype: SQS-PurgeQueue, credentials: 'arn:aws:iam::*:user/*', "
+                     "requestParameters: {QueueUrl: a}"));
+  EXPECT_FALSE(FindMethod(caller.deployment, "/x", "POST")->has_integration());
+}
+
+// rest-api.md 9.1, last row.
+TEST(ImportIntegration, AwsServices) {
+  ImportOptions options;
+  options.capabilities = Everything();
+  const ImportResult result =
+      Import(WithIntegration("{type: aws, httpMethod: POST, credentials: "
+                             "'arn:aws:iam::111122223333:role/r', uri: "
+                             "'arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem', responses: "
+                             "{default: {statusCode: 200}}}"),
+             options);
+  ASSERT_TRUE(result.ok()) << result.report.ToText(false);
+  const v1::Integration& integration =
+      FindMethod(result.deployment, "/x/{id}", "GET")->integration();
+  EXPECT_EQ(integration.aws_service().action(), "PutItem");
+  EXPECT_EQ(integration.aws_service().upstream(),
+            "aws|eu-west-1||dynamodb|arn:aws:iam::111122223333:role/r");
+  EXPECT_THAT(Listed(result), testing::Not(Contains(HasSubstr("role"))));
 }
 
 // ---- Gateway responses (rest-api.md 4). ----

@@ -6,11 +6,15 @@
 #include <utility>
 
 #include "control/common/strings.h"
+#include "control/compile/aws_binding.h"
 #include "control/compile/stage_binding.h"
 #include "control/import/expression.h"
 #include "control/import/integration_uri.h"
 #include "control/import/mapping.h"
 #include "control/import/placeholder.h"
+#include "lib/aws/endpoint.h"
+#include "lib/aws/service_call.h"
+#include "lib/mapping/http_api_expression.h"
 #include "lib/template/stage_variables.h"
 #include "lib/text/ascii.h"
 #include "lib/text/concat.h"
@@ -510,8 +514,7 @@ class IntegrationImporter {
     UnusedMapping(request_templates_, "templates");
     UnusedResponses();
     if (subtype_) {
-      Unavailable(subtype_, "integrationSubtype",
-                  "Integrations with AWS services are not supported by this version.");
+      ImportSubtype();
       return;
     }
     mapping_.ImportRequestParameters(request_parameters_);
@@ -537,6 +540,112 @@ class IntegrationImporter {
     SetFunction(*function, resolved);
     if (function->streaming && !context_.capabilities().response_streaming) {
       Unavailable(uri_, "uri", "Streamed results of functions are not supported by this version.");
+    }
+  }
+
+  // http-api.md 10: parameters of the service in place of a uri.
+  void ImportSubtype() {
+    const std::optional<std::string> name = context_.Text(subtype_, "integrationSubtype");
+    if (!name) return;
+    const aws::Subtype* const subtype = aws::Subtype::Find(*name);
+    if (!scope_.http_api) {
+      context_.Problem(subtype_, "integrationSubtype", "Only integrations of HTTP APIs have one.");
+      return;
+    }
+    if (subtype == nullptr) {
+      context_.Problem(subtype_, "integrationSubtype", Concat("There is no subtype ", *name, "."));
+      return;
+    }
+    Unused({uri_}, "a subtype");
+    v1::AwsServiceTarget& target = *integration_.mutable_aws_service();
+    target.set_subtype(*name);
+    target.set_service(std::string(subtype->service()));
+    const std::string& region = context_.options().gateway.region();
+    target.set_region(region.empty() ? "us-east-1" : region);
+    if (request_parameters_ && context_.IsSmallObject(request_parameters_, "requestParameters")) {
+      for (const Node value : request_parameters_.children()) {
+        ImportServiceParameter(value, *subtype, target);
+      }
+    }
+    for (const aws::Subtype::Parameter& parameter : subtype->parameters()) {
+      const auto is_it = [&parameter](const v1::RequestMapping& mapping) {
+        return mapping.name() == parameter.name;
+      };
+      if (parameter.required && std::none_of(integration_.request_parameters().begin(),
+                                             integration_.request_parameters().end(), is_it)) {
+        context_.Problem(request_parameters_ ? request_parameters_ : node_, "requestParameters",
+                         Concat(*name, " needs the parameter ", parameter.name, "."));
+      }
+    }
+    context_.Applied(subtype_, "integrationSubtype");
+    ImportServiceCredentials();
+    FinishAwsTarget(subtype_, target);
+  }
+
+  void ImportServiceParameter(Node node, const aws::Subtype& subtype,
+                              v1::AwsServiceTarget& target) {
+    constexpr std::string_view kKind = "requestParameters";
+    const std::optional<std::string> text = context_.Text(node, kKind);
+    if (!text) return;
+    const auto parts = ParseHttpApiValue(*text);
+    if (!parts.ok()) {
+      context_.Problem(node, kKind, Message(parts.status()));
+      return;
+    }
+    if (node.key() == "Region") {
+      const bool constant = parts->size() == 1 && (*parts)[0].kind == HttpApiValuePart::Kind::kText;
+      if (!constant || !aws::IsRegionName(*text)) {
+        context_.Problem(node, kKind, "Region must be the name of a region, and no variable.");
+        return;
+      }
+      target.set_region(*text);
+      context_.Applied(node, kKind);
+      return;
+    }
+    if (subtype.FindParameter(node.key()) == nullptr) {
+      context_.Problem(node, kKind, Concat(subtype.name(), " has no parameter ", node.key(), "."));
+      return;
+    }
+    v1::RequestMapping& mapping = *integration_.add_request_parameters();
+    mapping.set_target(v1::RequestMapping::TARGET_SERVICE_PARAMETER);
+    mapping.set_name(std::string(node.key()));
+    mapping.mutable_source()->set_expression(*text);
+    context_.Applied(node, kKind);
+  }
+
+  // rest-api.md 6.6, `credentials`.
+  void ImportServiceCredentials() {
+    constexpr std::string_view kKind = "credentials";
+    const std::string& role = integration_.credentials_arn();
+    if (!credentials_) {
+      context_.Noted(node_, kKind,
+                     "There are none: the gateway signs with its own credentials, where API "
+                     "Gateway would need a permission of the resource.");
+    } else if (IsUnresolvedFunction(credentials_) || !ForeignPlaceholder(role).empty()) {
+      integration_.clear_credentials_arn();
+      context_.Approximated(credentials_, kKind,
+                            "The role is not known here: the gateway signs with its own "
+                            "credentials.");
+    } else if (role == kCallerCredentials) {
+      Unavailable(credentials_, kKind,
+                  "The caller's own credentials cannot be passed on: a gateway never holds them.");
+    } else if (!role.empty() && !IsRoleArn(role)) {
+      context_.Problem(credentials_, kKind,
+                       "Invalid ARN specified in the request: it must be that of a role.");
+    } else {
+      context_.Applied(credentials_, kKind);
+    }
+  }
+
+  // The endpoint that the service has in the stage.
+  void FinishAwsTarget(Node node, v1::AwsServiceTarget& target) {
+    target.set_upstream(AwsUpstreamKey(target, integration_.credentials_arn()));
+    const BoundUpstream bound =
+        BindAwsService(target, integration_.credentials_arn(), context_.options().stage);
+    if (!bound.cluster) {
+      context_.Approximated(node, node.key(),
+                            Concat("In this stage it cannot be called: ", bound.binding.problem(),
+                                   ". Requests are answered 500."));
     }
   }
 
@@ -576,6 +685,15 @@ class IntegrationImporter {
     }
   }
 
+  // Whether region and service can be parts of a host name.
+  static bool IsCallable(const IntegrationArn& arn) {
+    const auto good = [](std::string_view text, bool (*is_name)(std::string_view)) {
+      return HasStageVariables(text) || is_name(text);
+    };
+    return good(arn.region, aws::IsRegionName) && good(arn.service, aws::IsServiceName) &&
+           (arn.subdomain.empty() || good(arn.subdomain, aws::IsServiceName));
+  }
+
   void ImportAws() {
     const absl::StatusOr<IntegrationArn> arn = [this]() -> absl::StatusOr<IntegrationArn> {
       if (!uri_) return absl::InvalidArgumentError("Invalid ARN specified in the request");
@@ -591,10 +709,8 @@ class IntegrationImporter {
       context_.Problem(uri_ ? uri_ : node_, "uri", Message(arn.status()));
       return;
     }
-    if (arn->service != "lambda" && !context_.capabilities().aws_services) {
-      Unavailable(node_, "integration",
-                  Concat("Integrations with AWS services (here: ", arn->service,
-                         ") are not supported by this version."));
+    if (!IsCallable(*arn)) {
+      context_.Problem(uri_, "uri", "Invalid ARN specified in the request");
       return;
     }
     Unused({connection_type_, connection_id_, tls_config_, subtype_}, "an AWS service");
@@ -608,7 +724,11 @@ class IntegrationImporter {
       v1::AwsServiceTarget& target = *integration_.mutable_aws_service();
       target.set_uri(resolved.text);
       target.set_region(arn->region);
-      target.set_service(arn->service);
+      // This one action has a host of its own.
+      target.set_service(arn->service == "states" && arn->is_action &&
+                                 arn->rest.starts_with("StartSyncExecution")
+                             ? "sync-states"
+                             : arn->service);
       target.set_subdomain(arn->subdomain);
       if (arn->is_action) {
         target.set_action(arn->rest);
@@ -616,8 +736,14 @@ class IntegrationImporter {
         target.set_path(arn->rest);
       }
       context_.Applied(uri_, "uri");
+      NoteUnknownVariables(resolved.text);
+      FinishAwsTarget(uri_, target);
     }
-    NoteCredentials();
+    if (function.ok()) {
+      NoteCredentials();
+    } else {
+      ImportServiceCredentials();
+    }
     mapping_.ImportRequestParameters(request_parameters_);
     mapping_.ImportRequestTemplates(request_templates_);
     mapping_.ImportResponses(responses_);

@@ -101,7 +101,7 @@ absl::StatusOr<IntegrationArn> ParseIntegrationArn(std::string_view uri) {
   IntegrationArn arn;
   arn.region = std::string(parts[3]);
   std::string_view call = parts[5];
-  if (ConsumePrefix(call, "action/")) {
+  if (ConsumePrefix(call, "action/") && !call.empty()) {
     arn.is_action = true;
   } else if (!ConsumePrefix(call, "path/")) {
     return absl::InvalidArgumentError("AWS ARN for integration must contain path or action");

@@ -5,8 +5,9 @@
 
 #include "core/config/listener_reader.h"
 #include "core/config/secret_values.h"
+#include "core/credentials/aws_signer.h"
+#include "core/credentials/credential_service.h"
 #include "core/net/tls_context.h"
-#include "core/upstream/aws_signer.h"
 #include "lib/crypto/digest.h"
 
 namespace postern {
@@ -237,9 +238,13 @@ ClusterConfig ReadCluster(const v1::Cluster& message, const ClusterReaderEnv& en
     const Field item = field.Member("aws_signing");
     RefuseUnknownFields(signing, item);
     item.Size("service", signing.service(), 1, 64);
-    if (!signing.role_arn().empty()) {
-      item.Problem("role_arn", "this gateway cannot assume roles; sign with its own credentials");
-    }
+    item.Size("role_arn", signing.role_arn(), 0, 2048);
+  }
+  if (message.has_aws_endpoint()) {
+    const Field item = field.Member("aws_endpoint");
+    RefuseUnknownFields(message.aws_endpoint(), item);
+    item.Size("service", message.aws_endpoint().service(), 1, 128);
+    item.Size("subdomain", message.aws_endpoint().subdomain(), 0, 255);
   }
   out.send_proxy_protocol = message.send_proxy_protocol();
   field.InRange("send_proxy_protocol", out.send_proxy_protocol, 0, 2);
@@ -301,13 +306,17 @@ void MakeClusterTls(const v1::Cluster& message, const ClusterReaderEnv& env, con
   if (message.has_aws_signing()) {
     const std::string region =
         message.aws_signing().region().empty() ? env.region : message.aws_signing().region();
-    config->signing.settings_digest = Concat(message.aws_signing().service(), "/", region);
+    const std::string& role = message.aws_signing().role_arn();
+    config->signing.settings_digest =
+        Concat(message.aws_signing().service(), "/", region, "/", role);
     if (previous != nullptr && previous->signing.signer != nullptr &&
         previous->signing.settings_digest == config->signing.settings_digest) {
       config->signing.signer = previous->signing.signer;
     } else {
-      config->signing.signer = std::make_shared<const AwsSigner>(message.aws_signing().service(),
-                                                                 region, env.credentials);
+      config->signing.signer = std::make_shared<const AwsSigner>(
+          message.aws_signing().service(), region,
+          env.credentials != nullptr ? env.credentials->ForRole(role)
+                                     : std::make_shared<CredentialCell>());
     }
   }
 }

@@ -6,17 +6,18 @@
 
 #include "core/config/common_reader.h"
 #include "core/config/field.h"
-#include "core/upstream/aws_credentials.h"
 #include "core/upstream/cluster_config.h"
 #include "proto/snapshot/cluster.pb.h"
 
 namespace postern {
 
+class CredentialService;
+
 /// What clusters are made with besides their own message.
 struct ClusterReaderEnv {
   const SecretMap* secrets;
-  std::string region;  ///< of the gateway, for signing
-  std::shared_ptr<const AwsCredentialsProvider> credentials;
+  std::string region;              ///< of the gateway, for signing
+  CredentialService* credentials;  ///< may be null
   /// Clusters of the snapshot before, by name: what has equal settings is taken over. May be null.
   std::function<std::shared_ptr<const ClusterConfig>(const std::string& name)> previous;
 };

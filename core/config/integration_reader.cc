@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/config/common_reader.h"
+#include "core/integration/aws_service.h"
 #include "core/integration/http_integration.h"
 #include "core/integration/http_proxy.h"
 #include "core/integration/lambda_custom.h"
@@ -60,7 +61,25 @@ void CheckHeaderName(std::string_view member, std::string_view name, const Field
 
 // ---- Checks.
 
+// Parameters of a service call (http-api.md §10).
+void CheckServiceParameter(const v1::RequestMapping& mapping, const aws::Subtype* subtype,
+                           const Field& item) {
+  if (subtype == nullptr || subtype->FindParameter(mapping.name()) == nullptr) {
+    item.Problem("name", Concat("\"", mapping.name(), "\" is no parameter of the integration"));
+  }
+  const Field source = item.Member("source");
+  RefuseUnknownFields(mapping.source(), source);
+  if (mapping.source().source_case() != v1::ValueSource::kExpression) {
+    source.Problem("is no expression");
+  } else if (const auto parts = ParseHttpApiValue(mapping.source().expression()); !parts.ok()) {
+    source.Problem("expression", std::string(parts.status().message()));
+  }
+}
+
 void CheckMappings(const v1::Integration& integration, const Field& field) {
+  const aws::Subtype* const subtype = integration.has_aws_service()
+                                          ? aws::Subtype::Find(integration.aws_service().subtype())
+                                          : nullptr;
   if (static_cast<size_t>(integration.request_parameters_size()) > kMaxMappings) {
     field.Problem("request_parameters", Concat("there are more than ", kMaxMappings));
     return;
@@ -82,6 +101,9 @@ void CheckMappings(const v1::Integration& integration, const Field& field) {
       case v1::RequestMapping::TARGET_HEADER:
         CheckHeaderName("name", name, item);
         break;
+      case v1::RequestMapping::TARGET_SERVICE_PARAMETER:
+        CheckServiceParameter(mapping, subtype, item);
+        break;
       default:
         item.Problem("target", "this gateway maps onto paths, query strings and headers only");
         break;
@@ -91,8 +113,10 @@ void CheckMappings(const v1::Integration& integration, const Field& field) {
     if (!seen.emplace(mapping.target(), key).second) {
       item.Problem("name", Concat("\"", name, "\" is mapped twice"));
     }
-    // The filter postern.transform reads bodies; proxies do not see them.
-    if (mapping.source().has_request_body() && !IsProxy(integration.type())) {
+    if (mapping.target() == v1::RequestMapping::TARGET_SERVICE_PARAMETER) {
+      // CheckServiceParameter() has seen it.
+    } else if (mapping.source().has_request_body() && !IsProxy(integration.type())) {
+      // The filter postern.transform reads bodies; proxies do not see them.
       RefuseUnknownFields(mapping.source(), item.Member("source"));
     } else {
       ReadValueSource(mapping.source(), item.Member("source"));
@@ -160,6 +184,35 @@ void CheckResponses(const v1::Integration& integration, const Field& field) {
   }
 }
 
+void CheckAwsService(const v1::Integration& integration, const Field& field) {
+  const v1::AwsServiceTarget& target = integration.aws_service();
+  RefuseUnknownFields(target, field);
+  field.Size("upstream", target.upstream(), 1, 8192);
+  if (integration.type() == v1::INTEGRATION_TYPE_AWS) {
+    if (target.call_case() == v1::AwsServiceTarget::CALL_NOT_SET) {
+      field.Problem("has neither a path nor an action");
+    }
+    if (!IsMethodOrAny(integration.http_method())) {
+      field.Problem("http_method", Concat("\"", integration.http_method(), "\" is no method"));
+    }
+    return;
+  }
+  const aws::Subtype* const subtype = aws::Subtype::Find(target.subtype());
+  if (subtype == nullptr) {
+    field.Problem("subtype", Concat("\"", target.subtype(), "\" is unknown to this gateway"));
+    return;
+  }
+  for (const aws::Subtype::Parameter& parameter : subtype->parameters()) {
+    const auto is_it = [&parameter](const v1::RequestMapping& mapping) {
+      return mapping.name() == parameter.name;
+    };
+    if (parameter.required && std::none_of(integration.request_parameters().begin(),
+                                           integration.request_parameters().end(), is_it)) {
+      field.Problem("subtype", Concat("the parameter ", parameter.name, " is missing"));
+    }
+  }
+}
+
 void CheckTarget(const v1::Integration& integration, const Field& field) {
   using Case = v1::Integration::TargetCase;
   const Case target = integration.target_case();
@@ -182,8 +235,12 @@ void CheckTarget(const v1::Integration& integration, const Field& field) {
       return;
     case v1::INTEGRATION_TYPE_AWS:
     case v1::INTEGRATION_TYPE_AWS_PROXY:
+      if (target == Case::kAwsService) {
+        CheckAwsService(integration, field.Member("aws_service"));
+        return;
+      }
       if (target != Case::kLambda) {
-        field.Problem("type", "this gateway calls no AWS service but functions");
+        field.Problem("type", "needs the target lambda, or aws_service with a subtype");
         return;
       }
       RefuseUnknownFields(integration.lambda(), field.Member("lambda"));
@@ -294,6 +351,36 @@ std::unique_ptr<const Integration> MakeHttp(const v1::Method& method, const Inte
   spec.api_id = env.api_id;
   spec.http_api = env.http_api;
   return std::make_unique<HttpProxyIntegration>(std::move(spec));
+}
+
+std::unique_ptr<const Integration> MakeAwsService(const v1::Integration& integration,
+                                                  const IntegrationEnv& env) {
+  const v1::AwsServiceTarget& target = integration.aws_service();
+  const BoundCluster& bound = env.upstreams.at(target.upstream());
+  if (bound.cluster.set == nullptr) {
+    return Unavailable(integration,
+                       Concat("Execution failed due to configuration error: Invalid endpoint "
+                              "address. ",
+                              bound.binding->problem()));
+  }
+  AwsServiceIntegration::Spec spec;
+  spec.cluster = bound.cluster;
+  spec.authority = bound.binding->authority();
+  spec.path_prefix = bound.binding->path_prefix();
+  spec.https = bound.https;
+  spec.timeout_ms = TimeoutOf(integration, env);
+  spec.api_id = env.api_id;
+  spec.credentials = Expand(integration.credentials_arn(), env);
+  spec.subtype = aws::Subtype::Find(target.subtype());
+  if (target.has_action()) {
+    spec.action = aws::JsonActionOf(Expand(target.service(), env), Expand(target.action(), env));
+  }
+  for (const v1::RequestMapping& mapping : integration.request_parameters()) {
+    if (mapping.target() != v1::RequestMapping::TARGET_SERVICE_PARAMETER) continue;
+    auto parts = ParseHttpApiValue(mapping.source().expression());
+    if (parts.ok()) spec.parameters.push_back({mapping.name(), HttpApiValue(*std::move(parts))});
+  }
+  return std::make_unique<AwsServiceIntegration>(std::move(spec));
 }
 
 std::unique_ptr<const Integration> MakeLambda(const v1::Method& method,
@@ -439,6 +526,7 @@ std::unique_ptr<const Integration> MakeIntegration(const v1::Method& method,
       return MakeHttp(method, env);
     case v1::INTEGRATION_TYPE_AWS:
     case v1::INTEGRATION_TYPE_AWS_PROXY:
+      if (integration.has_aws_service()) return MakeAwsService(integration, env);
       return MakeLambda(method, resource_path, env);
     default:
       return std::make_unique<MockIntegration>(!integration.request_templates().empty());

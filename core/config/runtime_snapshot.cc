@@ -1,6 +1,8 @@
 #include "core/config/runtime_snapshot.h"
 
+#include "core/config/aws_endpoints.h"
 #include "core/config/snapshot_builder.h"
+#include "core/credentials/credential_service.h"
 
 namespace postern {
 
@@ -24,6 +26,12 @@ void RuntimeSnapshot::ApplyFunctionLimits() const {
 
 RuntimeSnapshot::Built RuntimeSnapshot::Build(const snapshot::v1::Snapshot& message,
                                               const Options& options) {
+  if (options.credentials != nullptr && !options.credentials->endpoints().empty()) {
+    snapshot::v1::Snapshot redirected = message;
+    if (ApplyAwsEndpoints(options.credentials->endpoints(), &redirected)) {
+      return SnapshotBuilder(redirected, options).Build();
+    }
+  }
   return SnapshotBuilder(message, options).Build();
 }
 

@@ -10,7 +10,6 @@
 #include "core/config/listener_config.h"
 #include "core/filter/filter_set.h"
 #include "core/route/router.h"
-#include "core/upstream/aws_credentials.h"
 #include "core/upstream/cluster_set.h"
 #include "core/upstream/function_pool.h"
 
@@ -20,6 +19,7 @@ namespace snapshot::v1 {
 class Snapshot;
 }
 
+class CredentialService;
 class ModuleLoader;
 
 /// Something about one field of a snapshot.
@@ -64,8 +64,9 @@ class RuntimeSnapshot {
     /// The snapshot in force: clusters, functions and deployments that are the same in both are
     /// shared, and with them connections, health and counts. May be null.
     const RuntimeSnapshot* previous = nullptr;
-    /// Signs requests to clusters that ask for it. Null: the process's own, made when needed.
-    std::shared_ptr<const AwsCredentialsProvider> credentials;
+    /// Credentials for clusters that sign, and other endpoints of AWS services. Null: there are
+    /// neither, and what should be signed is not sent.
+    CredentialService* credentials = nullptr;
     /// Loads filter modules. Null: a snapshot with filters is refused.
     ModuleLoader* modules = nullptr;
     /// Longest time that one call into a module may take while this is built; one that takes longer

@@ -370,7 +370,7 @@ INSTANTIATE_TEST_SUITE_P(
               IntegrationOf(s, 1)->set_type(v1::INTEGRATION_TYPE_AWS);
               IntegrationOf(s, 1)->mutable_aws_service();
             },
-            "integration.type: this gateway calls no AWS service but functions"},
+            "integration.aws_service: has neither a path nor an action"},
         Row{"WrongTarget",
             [](TestSnapshot& s) {
               TestSnapshot::SetMock(s.method(1))->mutable_integration()->mutable_http();
@@ -524,9 +524,13 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ClusterRole",
             [](TestSnapshot& s) {
               s.message.mutable_clusters(0)->mutable_aws_signing()->set_service("lambda");
-              s.message.mutable_clusters(0)->mutable_aws_signing()->set_role_arn("arn");
+              s.message.mutable_clusters(0)->mutable_aws_signing()->set_role_arn(
+                  std::string(2049, 'a'));
             },
-            "clusters[0].aws_signing.role_arn: this gateway cannot assume roles"},
+            "clusters[0].aws_signing.role_arn: has 2049 bytes; at most 2048 are allowed"},
+        Row{"ClusterAwsEndpoint",
+            [](TestSnapshot& s) { s.message.mutable_clusters(0)->mutable_aws_endpoint(); },
+            "clusters[0].aws_endpoint.service: is empty"},
         Row{"ClusterProxyProtocol",
             [](TestSnapshot& s) { s.message.mutable_clusters(0)->set_send_proxy_protocol(3); },
             "clusters[0].send_proxy_protocol: 3 is above 2"},

@@ -724,6 +724,12 @@ void SnapshotBuilder::CheckBindings(const Message& stage, const Parsed* parsed,
         missing.insert(integration.http().upstream()).second) {
       field.Problem("upstreams", Concat(Quoted(integration.http().upstream()), " is not bound"));
     }
+    if (integration.has_aws_service() &&
+        upstreams.count(integration.aws_service().upstream()) == 0 &&
+        missing.insert(integration.aws_service().upstream()).second) {
+      field.Problem("upstreams",
+                    Concat(Quoted(integration.aws_service().upstream()), " is not bound"));
+    }
     if (integration.has_lambda() && functions.count(integration.lambda().function()) == 0 &&
         missing.insert(integration.lambda().function()).second) {
       field.Problem("functions", Concat(Quoted(integration.lambda().function()), " is not bound"));
@@ -849,9 +855,6 @@ void SnapshotBuilder::MakeClusters() {
   }
   for (int i = 0; i < message_.clusters_size(); ++i) {
     const v1::Cluster& cluster = message_.clusters(i);
-    if (cluster.has_aws_signing() && env.credentials == nullptr) {
-      env.credentials = std::make_shared<const AwsCredentialsProvider>();
-    }
     MakeClusterTls(cluster, env, root_.Item("clusters", i), &clusters_[static_cast<size_t>(i)]);
   }
   out_->cluster_set_ = ClusterSet::Build(std::move(clusters_), options_.workers, previous);

@@ -44,7 +44,7 @@ struct Server::Activation {
   std::shared_ptr<const RuntimeSnapshot> runtime;
   std::shared_ptr<const ServingSnapshot> serving;
   absl::AnyInvocable<void(absl::Status)> done;
-  size_t waiting = 0;  // workers that are not prepared yet
+  size_t waiting = 0;  // workers, and credentials, that are not prepared yet
   bool warm = true;
   absl::Status status;  // what a worker has against it
 
@@ -62,6 +62,7 @@ Server::Server(Options options)
       access_logs_(metrics_.workers()),
       filter_stats_(metrics_.workers()),
       loop_watch_(&dispatcher_, LoopWatch::Options{}),
+      credentials_(std::make_unique<CredentialService>(&dispatcher_, options_.credentials)),
       net_(&dispatcher_),
       admin_env_{.net = &net_,
                  .dispatcher = &dispatcher_,
@@ -84,6 +85,7 @@ Server::Server(Options options)
   sources_.push_back(metrics_.Register(&upstream_metrics_));
   sources_.push_back(metrics_.Register(&certificate_metrics_));
   sources_.push_back(metrics_.Register(&tracer_));
+  sources_.push_back(metrics_.Register(credentials_.get()));
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     uv_signal_init(dispatcher_.loop(), &signals_[i]);
     signals_[i].data = this;
@@ -95,6 +97,7 @@ Server::~Server() {
   watchdog_.reset();
   for (const auto& worker : workers_) worker->StopAndJoin();
   sources_.clear();
+  credentials_.reset();
   certificate_watcher_.reset();
   admin_listener_.reset();
   while (ServerSession* session = admin_sessions_.Front()) session->Abort();
@@ -208,21 +211,25 @@ void Server::StartActivation(std::unique_ptr<Activation> activation) {
     FinishActivation(status);
     return;
   }
-  activation_->waiting = workers_.size();
+  activation_->waiting = workers_.size() + 1;
+  // Requests to AWS wait for nothing: without credentials they fail.
+  credentials_->WhenKnown(options_.warm_limit_ms, [this, number = activation_->number](bool) {
+    dispatcher_.Post([this, number] { PartPrepared(number, absl::OkStatus(), true); });
+  });
   for (const auto& worker : workers_) {
     worker->Post([this, worker = worker.get(), serving = activation_->serving,
                   number = activation_->number] {
       worker->Prepare(serving, options_.warm_limit_ms,
                       [this, number](absl::Status status, bool warm) {
                         dispatcher_.Post([this, number, status = std::move(status), warm] {
-                          WorkerPrepared(number, status, warm);
+                          PartPrepared(number, status, warm);
                         });
                       });
     });
   }
 }
 
-void Server::WorkerPrepared(uint64_t number, absl::Status status, bool warm) {
+void Server::PartPrepared(uint64_t number, absl::Status status, bool warm) {
   if (activation_ == nullptr || activation_->number != number) return;
   activation_->warm = activation_->warm && warm;
   activation_->status.Update(std::move(status));

@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "core/config/runtime_snapshot.h"
+#include "core/credentials/credential_service.h"
 #include "core/event/dispatcher.h"
 #include "core/event/file_watcher.h"
 #include "core/filter/filter_stats.h"
@@ -47,6 +48,8 @@ class Server final : private ServerSession::Owner {
     uint32_t warm_limit_ms = 2000;  ///< longest wait for names before a snapshot is activated
     uint32_t drain_delay_ms = 0;    ///< from "not ready" until connections are refused
     uint32_t drain_timeout_ms = 25000;  ///< from then until what is left is cut
+    /// What requests to AWS are signed with, and where its services are.
+    CredentialService::Options credentials;
     /// A worker that is inside one call of a filter for so long ends the process. 0: never.
     uint32_t stuck_filter_ms = 10000;
     FilterLimits filter_limits = {};
@@ -91,6 +94,7 @@ class Server final : private ServerSession::Owner {
   void Stop() { StopNow(exit_code_); }
 
   Dispatcher* dispatcher() { return &dispatcher_; }
+  CredentialService* credentials() { return credentials_.get(); }
   MetricsRegistry* metrics() { return &metrics_; }
   size_t worker_count() const { return workers_.size(); }
   const std::shared_ptr<const ServingSnapshot>& active() const { return active_; }
@@ -113,7 +117,7 @@ class Server final : private ServerSession::Owner {
 
   absl::Status PrepareListeners(Activation* activation);
   void StartActivation(std::unique_ptr<Activation> activation);
-  void WorkerPrepared(uint64_t number, absl::Status status, bool warm);
+  void PartPrepared(uint64_t number, absl::Status status, bool warm);
   void CommitActivation();
   void FinishActivation(absl::Status status);
   void ApplyListeners();
@@ -145,6 +149,7 @@ class Server final : private ServerSession::Owner {
   UpstreamMetrics upstream_metrics_;
   CertificateMetrics certificate_metrics_;
   XRayTracer tracer_;
+  std::unique_ptr<CredentialService> credentials_;
   std::vector<MetricsRegistry::Registration> sources_;
 
   // The admin endpoint: a session environment of the main thread's own.

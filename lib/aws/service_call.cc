@@ -68,6 +68,53 @@ struct SubtypeTable {
   };
 };
 
+namespace {
+
+struct JsonService {
+  std::string_view service;
+  std::string_view prefix;
+  bool minor;  // JSON 1.1 rather than 1.0
+};
+constexpr JsonService kJsonServices[] = {
+    {"acm", "CertificateManager", true},
+    {"athena", "AmazonAthena", true},
+    {"codebuild", "CodeBuild_20161006", true},
+    {"codepipeline", "CodePipeline_20150709", true},
+    {"cognito-identity", "AWSCognitoIdentityService", true},
+    {"cognito-idp", "AWSCognitoIdentityProviderService", true},
+    {"comprehend", "Comprehend_20171127", true},
+    {"dynamodb", "DynamoDB_20120810", false},
+    {"ecr", "AmazonEC2ContainerRegistry_V20150921", true},
+    {"ecs", "AmazonEC2ContainerServiceV20141113", true},
+    {"events", "AWSEvents", true},
+    {"firehose", "Firehose_20150804", true},
+    {"glue", "AWSGlue", true},
+    {"kinesis", "Kinesis_20131202", true},
+    {"kms", "TrentService", true},
+    {"logs", "Logs_20140328", true},
+    {"rekognition", "RekognitionService", true},
+    {"secretsmanager", "secretsmanager", true},
+    {"ssm", "AmazonSSM", true},
+    {"states", "AWSStepFunctions", false},
+    {"sync-states", "AWSStepFunctions", false},
+    {"textract", "Textract", true},
+    {"translate", "AWSShineFrontendService_20170701", true},
+};
+
+constexpr std::string_view kJson10 = "application/x-amz-json-1.0";
+constexpr std::string_view kJson11 = "application/x-amz-json-1.1";
+
+}  // namespace
+
+std::optional<JsonAction> JsonActionOf(std::string_view service, std::string_view action) {
+  action = action.substr(0, action.find('&'));
+  for (const JsonService& known : kJsonServices) {
+    if (known.service != service || action.empty()) continue;
+    return JsonAction{Concat(known.prefix, '.', action), known.minor ? kJson11 : kJson10};
+  }
+  return std::nullopt;
+}
+
 const Subtype* Subtype::Find(std::string_view name) {
   for (const Subtype& subtype : SubtypeTable::kAll) {
     if (subtype.name() == name) return &subtype;
@@ -130,9 +177,11 @@ class CallMaker {
     return absl::InvalidArgumentError(Concat("the parameter ", name, " ", what));
   }
 
-  void Json(std::string_view service, std::string_view version) {
-    call_.content_type = version;
-    call_.amz_target = Concat(service, '.', subtype_.operation_);
+  void Json() {
+    if (auto action = JsonActionOf(subtype_.service(), subtype_.operation_)) {
+      call_.content_type = action->content_type;
+      call_.amz_target = std::move(action->target);
+    }
   }
 
   void Member(std::string_view name, std::string_view parameter, JsonWriter* json) const {
@@ -143,7 +192,7 @@ class CallMaker {
   }
 
   absl::Status MakeEvents() {
-    Json("AWSEvents", "application/x-amz-json-1.1");
+    Json();
     StringSink sink(&call_.body);
     JsonWriter json(&sink);
     json.BeginObject();
@@ -275,7 +324,7 @@ class CallMaker {
   }
 
   void MakeKinesis() {
-    Json("Kinesis_20131202", "application/x-amz-json-1.1");
+    Json();
     StringSink sink(&call_.body);
     JsonWriter json(&sink);
     json.BeginObject();
@@ -289,7 +338,7 @@ class CallMaker {
   }
 
   void MakeStates() {
-    Json("AWSStepFunctions", "application/x-amz-json-1.0");
+    Json();
     StringSink sink(&call_.body);
     JsonWriter json(&sink);
     json.BeginObject();

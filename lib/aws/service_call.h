@@ -14,6 +14,19 @@
 /// §10): parameters by name in, an HTTP request out.
 namespace postern::aws {
 
+/// How an action of a service with JSON for its protocol is named, and its content declared.
+struct JsonAction {
+  std::string target;             ///< value of X-Amz-Target, e.g. "DynamoDB_20120810.PutItem"
+  std::string_view content_type;  ///< "application/x-amz-json-1.0" or -1.1
+
+  bool operator==(const JsonAction&) const = default;
+};
+
+/// Nothing for services whose actions are named by the query parameter Action alone ("sqs", "sns"),
+/// and for those that are not known here. `action` is what follows "action/" of an integration's
+/// URI, with parameters or not.
+std::optional<JsonAction> JsonActionOf(std::string_view service, std::string_view action);
+
 /// One of the ten subtypes.
 class Subtype {
  public:

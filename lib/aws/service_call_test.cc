@@ -44,6 +44,16 @@ TEST(ServiceCallTest, Subtypes) {
   EXPECT_EQ(Subtype::Find("sqs-sendmessage"), nullptr);
 }
 
+// rest-api.md §9.1, `action/{Action}[&{Param}=…]`.
+TEST(ServiceCallTest, JsonActions) {
+  EXPECT_EQ(JsonActionOf("dynamodb", "PutItem"),
+            (JsonAction{"DynamoDB_20120810.PutItem", "application/x-amz-json-1.0"}));
+  EXPECT_EQ(JsonActionOf("events", "PutEvents&a=b"),
+            (JsonAction{"AWSEvents.PutEvents", "application/x-amz-json-1.1"}));
+  EXPECT_FALSE(JsonActionOf("sqs", "SendMessage").has_value());
+  EXPECT_FALSE(JsonActionOf("dynamodb", "").has_value());
+}
+
 TEST(ServiceCallTest, EventBridge) {
   const ServiceCall call = Make("EventBridge-PutEvents", {{"Detail", "{\"a\":\"b\"}"},
                                                           {"DetailType", "order"},

@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-from tests.support import fake_lambda, http1, http2
+from tests.support import fake_aws, fake_lambda, http1, http2
 
 _TAIL = 60  # lines of log that are shown when a program has ended
 _running = set()
@@ -337,6 +337,9 @@ class TestCase(unittest.TestCase):
 
     def start_lambda(self, script=None, **kwargs):
         return self._serve(fake_lambda.FakeLambda(script, **kwargs))
+
+    def start_aws(self, **kwargs):
+        return self._serve(fake_aws.FakeAws(**kwargs))
 
     def _serve(self, server):
         self.addCleanup(self._end_server, server)

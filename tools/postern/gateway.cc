@@ -27,6 +27,9 @@ absl::Status GatewayOptions::Check() {
   absl::StatusOr<ModuleLoader::Options> loader = modules.ToLoaderOptions();
   if (!loader.ok()) return loader.status();
   made_modules_ = *std::move(loader);
+  absl::StatusOr<Server::Options> process = server.ToServerOptions();
+  if (!process.ok()) return process.status();
+  made_server_ = *std::move(process);
   return absl::OkStatus();
 }
 
@@ -36,7 +39,7 @@ Gateway::Gateway(const GatewayOptions& options)
         loader.allow_unpinned = options.allow_unpinned_modules;
         return loader;
       }()),
-      server_(options.server.ToServerOptions()),
+      server_(options.made_server_),
       activator_(options.made_listeners_, options.made_secrets_, &modules_, &server_) {
   // A disk quota is an error of a write, not the end of the process.
   ::signal(SIGXFSZ, SIG_IGN);

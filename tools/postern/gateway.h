@@ -34,6 +34,7 @@ struct GatewayOptions {
   std::vector<snapshot::v1::Listener> made_listeners_;
   std::vector<snapshot::v1::Secret> made_secrets_;
   ModuleLoader::Options made_modules_;
+  Server::Options made_server_;
 };
 
 /// A gateway with its filter modules, and who gives it snapshots.

@@ -98,7 +98,7 @@ class TemporaryFolder {
 
 /// Sends one request over HTTP/1.0, whose answer ends with the connection, and reads all of it.
 absl::StatusOr<Answer> Ask(const std::string& socket_path, const std::string& request,
-                                uint64_t timeout_s) {
+                           uint64_t timeout_s) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -108,7 +108,8 @@ absl::StatusOr<Answer> Ask(const std::string& socket_path, const std::string& re
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
   const auto begin = std::chrono::steady_clock::now();
   std::string received;
-  int error = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+  int error =
+      ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
   for (size_t sent = 0; error == 0 && sent < request.size();) {
     const ssize_t size = ::send(fd, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
     // A request that is refused early is not read to its end; the answer is there.
@@ -161,10 +162,10 @@ std::string ShowLog(const std::string& lines) {
     if (out.empty()) absl::StrAppend(&out, "Execution log for request ", id, "\n");
     // Tests begin behind the front half, unless that is where they end.
     started = started || absl::StartsWith(text, "Starting execution");
-    if (!started && (absl::StartsWith(text, "Extended Request Id") ||
-                     absl::StartsWith(text, "Verifying Usage Plan") ||
-                     absl::StartsWith(text, "API Key ") ||
-                     absl::StartsWith(text, "Usage Plan check"))) {
+    if (!started &&
+        (absl::StartsWith(text, "Extended Request Id") ||
+         absl::StartsWith(text, "Verifying Usage Plan") || absl::StartsWith(text, "API Key ") ||
+         absl::StartsWith(text, "Usage Plan check"))) {
       continue;
     }
     absl::Time time;
@@ -288,8 +289,8 @@ int InvokeCommand(const std::vector<std::string>& args) {
   options.Bind(&flags);
   flags.String("body", "TEXT", "Content of the request.", &body);
   flags.String("body-file", "FILE", "A file with the content of the request.", &body_file);
-  flags.Number("timeout", "SECONDS", "Longest wait for anything of the answer. Default 60.", 1, 3600,
-               &timeout_s);
+  flags.Number("timeout", "SECONDS", "Longest wait for anything of the answer. Default 60.", 1,
+               3600, &timeout_s);
   int code = kExitOk;
   if (!command.Begin(args, &code) || !options.Take(command, &code)) return code;
   const auto fail = [&](absl::string_view problem) { return command.Fail(kExitFailed, problem); };
@@ -326,7 +327,8 @@ int InvokeCommand(const std::vector<std::string>& args) {
     server_options.version = std::string(kVersion);
     Server server(std::move(server_options));
     RuntimeSnapshot::Built built = RuntimeSnapshot::Build(
-        definitions.snapshot, {.workers = 1, .credentials = nullptr, .modules = &modules});
+        definitions.snapshot,
+        {.workers = 1, .credentials = server.credentials(), .modules = &modules});
     if (built.snapshot == nullptr) return command.Fail(kExitRefused, built.ProblemText());
     if (absl::Status status = server.Start(); !status.ok()) return fail(status.message());
     std::thread client;

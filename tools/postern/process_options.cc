@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 #include "core/base/log.h"
 #include "tools/postern/version.h"
 
@@ -53,19 +55,53 @@ void ServerOptions::Bind(FlagSet* flags) {
                 "End the process when a filter breaks a rule of the ABI, instead of refusing the "
                 "call, counting and logging it. For tests of filters.",
                 &abort_on_filter_misuse);
+  flags->Strings(
+      "aws-endpoint", "[SERVICE=]URL",
+      "Where AWS services are called, all or one (s3, sqs, dynamodb, sts, ...), in place "
+      "of AWS: an emulator, a proxy. Default: the environment variables "
+      "AWS_ENDPOINT_URL_<SERVICE> and AWS_ENDPOINT_URL. May be repeated.",
+      &aws_endpoints);
+  flags->Strings("aws-role", "ROLE=USE",
+                 "What to do about the role (an ARN, * and ? allowed) that an integration with an "
+                 "AWS service has for its credentials: assume (default) by STS with the gateway's "
+                 "own credentials; gateway, which signs with those; profile:NAME of the shared "
+                 "AWS files. May be repeated; the first that matches counts.",
+                 &aws_roles);
 }
 
-Server::Options ServerOptions::ToServerOptions() const {
+absl::StatusOr<Server::Options> ServerOptions::ToServerOptions() const {
   FilterLimits limits;
   limits.slow_hook_ms = static_cast<uint32_t>(slow_filter_ms);
   limits.abort_on_misuse = abort_on_filter_misuse;
-  return {.workers = workers,
-          .admin = admin == "none" ? std::string() : admin,
-          .version = std::string(kVersion),
-          .drain_delay_ms = static_cast<uint32_t>(drain_delay_ms),
-          .drain_timeout_ms = static_cast<uint32_t>(drain_timeout_ms),
-          .stuck_filter_ms = static_cast<uint32_t>(stuck_filter_ms),
-          .filter_limits = limits};
+  CredentialService::Options credentials;
+  credentials.surroundings = CredentialSurroundings::OfProcess();
+  credentials.region = aws_region;
+  for (const std::string& text : aws_endpoints) {
+    if (absl::Status status = credentials.endpoints.Add(text); !status.ok()) {
+      return absl::InvalidArgumentError("--aws-endpoint " + std::string(status.message()));
+    }
+  }
+  if (credentials.surroundings.Get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true") {
+    for (const auto& [name, value] : credentials.surroundings.environment) {
+      absl::Status status = credentials.endpoints.AddEnvironment(name, value);
+      if (!status.ok()) return status;
+    }
+  }
+  for (const std::string& text : aws_roles) {
+    absl::StatusOr<RoleUse> use = RoleUse::Parse(text);
+    if (!use.ok()) {
+      return absl::InvalidArgumentError("--aws-role " + std::string(use.status().message()));
+    }
+    credentials.roles.push_back(*std::move(use));
+  }
+  return Server::Options{.workers = workers,
+                         .admin = admin == "none" ? std::string() : admin,
+                         .version = std::string(kVersion),
+                         .drain_delay_ms = static_cast<uint32_t>(drain_delay_ms),
+                         .drain_timeout_ms = static_cast<uint32_t>(drain_timeout_ms),
+                         .credentials = std::move(credentials),
+                         .stuck_filter_ms = static_cast<uint32_t>(stuck_filter_ms),
+                         .filter_limits = limits};
 }
 
 }  // namespace postern

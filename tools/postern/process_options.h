@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/server/server.h"
 #include "tools/postern/flags.h"
 
@@ -28,9 +30,13 @@ struct ServerOptions {
   uint64_t stuck_filter_ms = 10000;
   uint64_t slow_filter_ms = 50;
   bool abort_on_filter_misuse = false;
+  std::vector<std::string> aws_endpoints;  ///< URL or SERVICE=URL
+  std::vector<std::string> aws_roles;      ///< ROLE=USE
+  std::string aws_region = "us-east-1";    ///< where STS is asked if nothing else says so
 
   void Bind(FlagSet* flags);
-  Server::Options ToServerOptions() const;
+  /// Reads the environment (AWS_*) too. InvalidArgument names the option or variable that is wrong.
+  absl::StatusOr<Server::Options> ToServerOptions() const;
 };
 
 }  // namespace postern

@@ -133,6 +133,7 @@ int RunCommand(const std::vector<std::string>& args) {
     if (!options.control.store.empty() && !options.definitions.settings_file.empty()) {
       return absl::InvalidArgumentError("--settings says what --store keeps; use one of them");
     }
+    options.gateway.server.aws_region = options.definitions.region;
     absl::Status status = options.gateway.Check();
     return status.ok() ? options.control.Check() : status;
   };

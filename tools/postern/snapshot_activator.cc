@@ -100,7 +100,7 @@ RuntimeSnapshot::Built SnapshotActivator::Build(const snapshot::v1::Snapshot& me
   RuntimeSnapshot::Built built = RuntimeSnapshot::Build(
       whole, {.workers = server_.worker_count(),
               .previous = active != nullptr ? active->runtime.get() : nullptr,
-              .credentials = nullptr,
+              .credentials = server_.credentials(),
               .modules = &modules_,
               .stuck_filter_ms = server_.options().stuck_filter_ms});
   for (const SnapshotProblem& note : built.notes) {

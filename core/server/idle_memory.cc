@@ -5,19 +5,31 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 namespace postern {
+namespace {
+
+bool IsOfStartup(std::string_view path) {
+  static constexpr std::string_view kLibraries[] = {"libgrpc",     "libgpr.",     "libupb.",
+                                                    "libprotobuf", "libyaml-cpp", "libsqlite3"};
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return std::any_of(std::begin(kLibraries), std::end(kLibraries),
+                     [name](std::string_view library) { return name.starts_with(library); });
+}
+
+}  // namespace
 
 void TrimHeap() { ::malloc_trim(0); }
 
 void ForgetStartupPages() {
   ::dl_iterate_phdr(
       [](dl_phdr_info* object, size_t, void*) {
-        if (std::string_view(object->dlpi_name).starts_with("linux-vdso"))
-          return 0;  // the kernel's
+        if (!IsOfStartup(object->dlpi_name)) return 0;
         const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
         for (int i = 0; i < object->dlpi_phnum; ++i) {
           const ElfW(Phdr)& segment = object->dlpi_phdr[i];

@@ -7,9 +7,10 @@ namespace postern {
 /// heap, during which other threads that allocate may wait.
 void TrimHeap();
 
-/// Lets go of the program's and its libraries' code and constants, which start-up has walked
-/// through; what serving needs comes back page by page from the file. Only read-only pages of files
-/// are touched, so nothing can be lost but breakpoints of a debugger. Once, when start-up is over.
+/// Lets go of the code and constants of libraries that start-up has walked through and serving
+/// never enters (RPC, protobuf, YAML, SQLite); what is needed after all comes back page by page
+/// from the file. Only read-only pages of files are touched, so nothing can be lost but breakpoints
+/// of a debugger. Once, when start-up is over.
 void ForgetStartupPages();
 
 }  // namespace postern

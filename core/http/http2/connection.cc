@@ -787,8 +787,8 @@ void Http2Connection::WriteResponse(std::string_view head, std::string_view bloc
     if (taken == block.size()) header.flags |= flags & kFlagEndHeaders;
     char* at = sink_->Reserve(kHeader + header.length);
     WriteFrameHeader(header, at);
-    std::memcpy(at + kHeader, head.data(), head.size());
-    std::memcpy(at + kHeader + head.size(), block.data(), taken);
+    at = std::copy(head.begin(), head.end(), at + kHeader);
+    std::copy_n(block.begin(), taken, at);
     sink_->Commit(kHeader + header.length);
     block.remove_prefix(taken);
     head = {};

@@ -1,8 +1,8 @@
 #include "core/http/http2/field_block.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <optional>
 
 #include "core/http/http2/outgoing_field.h"
@@ -64,8 +64,7 @@ char* WriteInteger(char* at, uint8_t first, uint8_t prefix_bits, size_t value) {
 // A string without Huffman code (§5.2).
 char* WriteString(char* at, std::string_view text) {
   at = WriteInteger(at, 0, 7, text.size());
-  std::memcpy(at, text.data(), text.size());
-  return at + text.size();
+  return std::copy(text.begin(), text.end(), at);
 }
 
 }  // namespace

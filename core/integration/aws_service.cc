@@ -177,6 +177,7 @@ class AwsServiceIntegration::CallExchange final : public Exchange, private Upstr
     options.has_content = !content_.empty();
     options.content = content_;
     options.client = env_.client;
+    options.trace = env_.context->execution;
     response_body_.emplace(env_.arena);
     upstream_.emplace(cluster_, static_cast<UpstreamEvents*>(this), env_.arena);
     upstream_->Start(&head_, content_.empty(), options);
@@ -196,11 +197,15 @@ class AwsServiceIntegration::CallExchange final : public Exchange, private Upstr
   // ---- Its answer.
 
   void Answer() {
-    RequestContext& context = *env_.context;
-    context.upstream_attempts =
-        static_cast<uint8_t>(std::min(255, context.upstream_attempts + upstream_->attempts()));
+    CountAttempts();
     if (TryToMend()) return;
     Deliver();
+  }
+
+  // Those of the try before, if there was one, count too.
+  void CountAttempts() {
+    uint8_t& attempts = env_.context->upstream_attempts;
+    attempts = static_cast<uint8_t>(std::min(255, attempts + upstream_->attempts()));
   }
 
   // What refused the signature may pass when it is signed anew; once.
@@ -239,6 +244,7 @@ class AwsServiceIntegration::CallExchange final : public Exchange, private Upstr
     context.integration_latency_ms = static_cast<int64_t>(Now() - started_ms_);
     context.time_to_first_content_ms = context.integration_latency_ms;
     context.integration_status = response_->status;
+    context.response_trace_id = spec_.subtype == nullptr;  // an HTTP API's responses have none
     std::string_view body = response_body_->content();
     SetContent(response_, &body);
     answer_.Send(response_, body);
@@ -274,7 +280,7 @@ class AwsServiceIntegration::CallExchange final : public Exchange, private Upstr
 
   void OnUpstreamFailure(UpstreamFailure failure, std::string_view detail) override {
     RequestContext& context = *env_.context;
-    context.upstream_attempts = upstream_->attempts();
+    CountAttempts();
     if (failure == UpstreamFailure::kRequestAborted && detail == "signing") {
       context.error_detail = "aws:credentials";
       Fail(ResponseType::kApiConfigurationError, 0,

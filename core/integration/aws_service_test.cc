@@ -92,6 +92,8 @@ TEST_F(AwsServiceTest, SendsTheRequestAsItIs) {
   EXPECT_EQ(sink->body, "{}");
   EXPECT_EQ(request.context.integration_request_id, "R1");
   EXPECT_EQ(request.context.integration_status, 200);
+  EXPECT_EQ(request.context.upstream_attempts, 1);
+  EXPECT_TRUE(request.context.response_trace_id);
   ASSERT_EQ(server_.seen.size(), 1u);
   EXPECT_TRUE(server_.seen[0].head.starts_with(
       "PUT /bucket/a%20key?versioning HTTP/1.1\r\nHost: s3.us-east-1.amazonaws.com\r\n"))
@@ -140,6 +142,7 @@ TEST_F(AwsServiceTest, SubtypesMakeTheCall) {
   request.context.http_api = true;
   auto sink = Run(integration, &request, R"({"m":"hello"})");
   EXPECT_EQ(sink->status, 200);
+  EXPECT_FALSE(request.context.response_trace_id);
   ASSERT_EQ(server_.seen.size(), 1u);
   EXPECT_TRUE(server_.seen[0].head.starts_with(
       "POST /base/1/q HTTP/1.1\r\nHost: sqs.eu-west-1.amazonaws.com\r\n"))
@@ -166,6 +169,7 @@ TEST_F(AwsServiceTest, SignedAnewOnceTheClockIsRight) {
   const AwsServiceIntegration integration(Spec());
   TestRequest request("POST", "/");
   EXPECT_EQ(Run(integration, &request, "x")->body, "fine");
+  EXPECT_EQ(request.context.upstream_attempts, 2);
   EXPECT_EQ(server_.seen.size(), 2u);
   EXPECT_NE(server_.seen[1].head.find("x-signed: 2:1\r\n"), std::string::npos);
   refusals = 5;
